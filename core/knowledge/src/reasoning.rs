@@ -1,0 +1,202 @@
+//! The way of a text through this crate: extraction -> differential -> urgency -> next questions; and triage for patients.
+
+use crate::article::{Bilingual, Triage};
+use crate::differential::{Evidence, Model, Patient, Question, Ranked};
+use crate::encyclopedia::Encyclopedia;
+use crate::extract::{Extraction, Extractor};
+use crate::likelihood::Likelihoods;
+use crate::urgency::{Urgency, UrgencyRules, urgency};
+use crate::vocabulary::{Finding, Vocabulary};
+use crate::KnowledgeError;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Diseases that count for the urgency.
+const FEARED: usize = 20;
+
+/// The knowledge base as it stands in the encyclopedia file.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct KnowledgeBase {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) likelihoods: Vec<Likelihoods>,
+    pub(crate) urgency: UrgencyRules,
+    pub(crate) triage: BTreeMap<String, Triage>,
+    pub(crate) names: BTreeMap<String, (String, String)>,
+}
+
+/// The knowledge base, ready to reason.
+#[derive(Debug)]
+pub(crate) struct Reasoner {
+    vocabulary: Vocabulary,
+    extractor: Extractor,
+    model: Model,
+    urgency: UrgencyRules,
+    triage: BTreeMap<String, Triage>,
+}
+
+impl Reasoner {
+    pub(crate) fn new(base: KnowledgeBase) -> Self {
+        let vocabulary = Vocabulary::new(base.findings);
+        let extractor = Extractor::new(&vocabulary);
+        let model = Model::new(&vocabulary, base.likelihoods, &base.names);
+        Self { vocabulary, extractor, model, urgency: base.urgency, triage: base.triage }
+    }
+}
+
+/// What the aid makes of findings.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Differential {
+    /// What was understood of the text.
+    #[serde(flatten)]
+    pub extraction: Extraction,
+    /// All diseases, likeliest first.
+    pub differential: Vec<Ranked>,
+    /// How urgent.
+    pub urgency: Urgency,
+    /// What to ask next.
+    pub ask_next: Vec<Question>,
+}
+
+/// Level of [`PatientTriage`]: as [`Triage`], or no skin problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TriageLevel {
+    /// No skin problem in what was said.
+    N,
+    /// Clinic or self-care.
+    P,
+    /// Routine.
+    R,
+    /// Within days to 2 weeks.
+    U,
+    /// Now.
+    E,
+}
+
+impl From<Triage> for TriageLevel {
+    fn from(level: Triage) -> Self {
+        match level {
+            Triage::P => Self::P,
+            Triage::R => Self::R,
+            Triage::U => Self::U,
+            Triage::E => Self::E,
+        }
+    }
+}
+
+/// The answer to a patient: where and when, never a diagnosis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PatientTriage {
+    /// The level.
+    pub level: TriageLevel,
+    /// Where to go.
+    #[serde(rename = "where")]
+    pub place: Bilingual,
+    /// By when.
+    pub when: Bilingual,
+    /// Why; no disease is named.
+    pub reasons: Vec<Bilingual>,
+    /// What to watch for.
+    pub warn: Vec<Bilingual>,
+}
+
+impl Encyclopedia {
+    /// What is present or denied in a text. Reads the encyclopedia on first use.
+    ///
+    /// # Errors
+    /// When the encyclopedia is damaged.
+    pub fn extract(&self, text: &str) -> Result<Extraction, KnowledgeError> {
+        let r = self.reasoner()?;
+        Ok(r.extractor.extract(&r.vocabulary, text))
+    }
+
+    /// Findings in the doctor's words -> a ranked differential with reasons, urgency and what to ask next. `photo` holds the
+    /// log-likelihood of the photo per slug; empty without one. Reads the encyclopedia.
+    ///
+    /// # Errors
+    /// When the encyclopedia is damaged.
+    pub fn differential(
+        &self,
+        text: &str,
+        patient: Patient,
+        photo: &BTreeMap<String, f32>,
+    ) -> Result<Differential, KnowledgeError> {
+        const QUESTIONS: usize = 5;
+        let r = self.reasoner()?;
+        let extraction = r.extractor.extract(&r.vocabulary, text);
+        let evidence = Evidence::new(&r.vocabulary, &extraction, patient);
+        let differential = r.model.rank(&r.vocabulary, &evidence, &self.text_agreement(text)?, photo);
+        let age = evidence.patient.age_years;
+        let flags = r.urgency.red_flags(&r.vocabulary, &evidence.present, age);
+        let urgency = urgency(flags, &r.feared(&differential));
+        let ask_next = r.model.ask_next(&r.vocabulary, &evidence, &differential, QUESTIONS);
+        Ok(Differential { extraction, differential, urgency, ask_next })
+    }
+
+    /// A complaint in the patient's words -> where to go and by when. Reads the encyclopedia.
+    ///
+    /// # Errors
+    /// When the encyclopedia is damaged.
+    pub fn triage(&self, complaint: &str, patient: Patient) -> Result<PatientTriage, KnowledgeError> {
+        let r = self.reasoner()?;
+        let extraction = r.extractor.extract(&r.vocabulary, complaint);
+        let evidence = Evidence::new(&r.vocabulary, &extraction, patient);
+        let age = evidence.patient.age_years;
+        let flags = r.urgency.red_flags(&r.vocabulary, &evidence.present, age);
+        let skin = evidence
+            .present
+            .iter()
+            .any(|&at| r.urgency.skin_categories.contains(&r.vocabulary.findings()[at].category));
+        let (level, reasons) = if flags.is_none() && !skin {
+            (TriageLevel::N, Vec::new())
+        } else {
+            let differential = r.model.rank(&r.vocabulary, &evidence, &self.text_agreement(complaint)?, &BTreeMap::new());
+            // A patient is not told names of diseases: what the model fears has one neutral reason.
+            let neutral = Bilingual { zh: "需要医生当面判断的情况".into(), en: "a condition that a doctor should see".into() };
+            let mut judged = urgency(flags, &r.feared(&differential));
+            for reason in &mut judged.reasons {
+                if reason.zh.starts_with("可能为") {
+                    *reason = neutral.clone();
+                }
+            }
+            let judged = r.urgency.raise_for_frailty(&r.vocabulary, &evidence.present, age, judged);
+            (judged.level.into(), judged.reasons)
+        };
+        let advice = r.urgency.advice.get(&format!("{level:?}")).cloned().ok_or(KnowledgeError::NoArticle)?;
+        Ok(PatientTriage { level, place: advice.place, when: advice.when, reasons, warn: advice.warn })
+    }
+
+    /// What the aid believes of a disease: its file, and each finding with P(finding | disease) and P(finding) over all diseases.
+    ///
+    /// # Errors
+    /// When there is no such disease.
+    pub fn beliefs(&self, slug: &str) -> Result<(Likelihoods, Vec<(Finding, f32, f32)>), KnowledgeError> {
+        let r = self.reasoner()?;
+        let (likelihoods, beliefs) = r.model.beliefs(&r.vocabulary, slug).ok_or(KnowledgeError::NoArticle)?;
+        let named = beliefs
+            .into_iter()
+            .filter_map(|(id, p, background)| Some((r.vocabulary.get(&id)?.clone(), p, background)))
+            .collect();
+        Ok((likelihoods, named))
+    }
+
+    /// The vocabulary of findings, for a shell that shows them as chips.
+    ///
+    /// # Errors
+    /// When the encyclopedia is damaged.
+    pub fn vocabulary(&self) -> Result<&[Finding], KnowledgeError> {
+        Ok(self.reasoner()?.vocabulary.findings())
+    }
+}
+
+impl Reasoner {
+    fn feared(&self, differential: &[Ranked]) -> Vec<(f32, Triage, Bilingual)> {
+        differential
+            .iter()
+            .take(FEARED)
+            .filter_map(|d| {
+                let name = Bilingual { zh: d.zh.clone(), en: d.en.clone() };
+                self.triage.get(&d.slug).map(|level| (d.p, *level, name))
+            })
+            .collect()
+    }
+}
