@@ -1,0 +1,62 @@
+//! The data folder and its key.
+
+use crate::error::CliError;
+use barefoot_app::clinic::{self, Clinic, ClinicError, FileVault, Kind, Unlock};
+use std::env;
+use std::path::PathBuf;
+
+#[derive(Debug)]
+pub(crate) struct Home {
+    data: Option<PathBuf>,
+}
+
+impl Home {
+    pub(crate) fn new(data: Option<PathBuf>) -> Self {
+        Self { data }
+    }
+
+    /// `--data`, `BAREFOOT_HOME`, or the XDG data folder.
+    pub(crate) fn folder(&self) -> Result<PathBuf, CliError> {
+        match &self.data {
+            Some(folder) => Ok(folder.clone()),
+            None => xdg("XDG_DATA_HOME", ".local/share"),
+        }
+    }
+
+    /// Opens the store, by the way in that the environment names: `BAREFOOT_PHRASE`, or `BAREFOOT_DOCTOR` (id or name) with
+    /// `BAREFOOT_PIN`, or else the device's key alone.
+    pub(crate) fn clinic(&self) -> Result<Clinic, CliError> {
+        let folder = self.folder()?;
+        let vault = self.vault()?;
+        let phrase = env::var("BAREFOOT_PHRASE").ok();
+        let pin = env::var("BAREFOOT_PIN").ok();
+        let doctor = match (&phrase, env::var("BAREFOOT_DOCTOR").ok(), &pin) {
+            (None, Some(doctor), Some(_)) => {
+                let found = clinic::sign_in(&folder, &vault)?.doctors.into_iter().find(|d| d.id == doctor || d.name == doctor);
+                Some(found.ok_or(ClinicError::NotFound(Kind::Doctor))?.id)
+            }
+            _ => None,
+        };
+        let how = match (&phrase, &doctor, &pin) {
+            (Some(phrase), _, _) => Unlock::Recovery { phrase },
+            (None, Some(doctor), Some(pin)) => Unlock::Pin { doctor, pin },
+            _ => Unlock::Device,
+        };
+        Ok(Clinic::open(&folder, &vault, how)?)
+    }
+
+    /// The device's own key. It lies outside the data folder, so that a copied folder alone tells nothing.
+    pub(crate) fn vault(&self) -> Result<FileVault, CliError> {
+        let file = match env::var_os("BAREFOOT_KEY_FILE") {
+            Some(file) => PathBuf::from(file),
+            None => xdg("XDG_CONFIG_HOME", ".config")?.join("key"),
+        };
+        Ok(FileVault::new(file))
+    }
+}
+
+fn xdg(variable: &str, fallback: &str) -> Result<PathBuf, CliError> {
+    let base = env::var_os(variable).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let base = base.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(fallback)));
+    Ok(base.ok_or(CliError::NoHome)?.join("barefoot"))
+}

@@ -1,0 +1,241 @@
+//! `barefoot search | show | differential | triage | knowledge`: what needs no photo.
+
+use crate::diagnose::{FindingsArgs, differential_text, findings_text, urgency_text};
+use crate::error::CliError;
+use crate::language::Language;
+use crate::output::{Output, column, wrap};
+use crate::packs;
+use barefoot_app::AppError;
+use barefoot_app::knowledge::{Article, Encyclopedia, HitKind, Lookalike, Patient, Ranked};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    /// Name, pinyin, initials, code, finding or drug
+    query: String,
+    /// How many hits
+    #[arg(long, default_value_t = 10)]
+    limit: usize,
+}
+
+impl Search {
+    pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
+        #[derive(Serialize)]
+        struct Hits<T> {
+            hits: T,
+        }
+        let hits = packs::encyclopedia()?.search(&self.query, self.limit)?;
+        output.show(&Hits { hits: &hits }, |language| {
+            if hits.is_empty() {
+                return language.pick("没有找到，换个说法试试", "nothing found; try other words").to_owned();
+            }
+            let mut text = String::new();
+            for hit in &hits {
+                let (first, second) = language.pick((&hit.zh, &hit.en), (&hit.en, &hit.zh));
+                let meant = match (&hit.did_you_mean, hit.kind) {
+                    (Some(name), _) => format!("  {} {name}?", language.pick("您是不是找", "did you mean")),
+                    (None, HitKind::Text) => format!("  ({})", language.pick("正文", "in the text")),
+                    (None, _) => String::new(),
+                };
+                text += &format!("{:>3.0}  {}{first}  {second}{meant}\n", hit.score, column(&hit.slug, 18));
+            }
+            text
+        });
+        Ok(())
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The disease's short name, as `barefoot search` prints it
+    slug: String,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    article: &'a Article,
+    differential: &'a [Lookalike],
+}
+
+impl Show {
+    pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
+        let encyclopedia = packs::encyclopedia()?;
+        let (article, look_alikes) = find_article(&encyclopedia, &self.slug)?;
+        output.show(&Shown { article: &article, differential: &look_alikes }, |language| article_text(&article, &look_alikes, language));
+        Ok(())
+    }
+}
+
+/// By slug, or by a name that search is sure of.
+fn find_article(encyclopedia: &Encyclopedia, name: &str) -> Result<(Article, Vec<Lookalike>), CliError> {
+    const SURE: f32 = 90.0;
+    let article = match encyclopedia.article(name) {
+        Ok(article) => article,
+        Err(error) => match encyclopedia.search(name, 1)?.first().filter(|hit| hit.score >= SURE) {
+            Some(hit) => encyclopedia.article(&hit.slug)?,
+            None => return Err(error.into()),
+        },
+    };
+    let look_alikes = encyclopedia.look_alikes(&article.slug)?;
+    Ok((article, look_alikes))
+}
+
+fn article_text(article: &Article, look_alikes: &[Lookalike], language: Language) -> String {
+    const WIDTH: usize = 86;
+    let n = &article.names;
+    let heading = |text: &str| format!("\n{text}\n");
+    let mut out = format!("{}  {}\n", language.pick(&n.zh, &n.en), language.pick(&n.en, &n.zh));
+    let also = [language.pick(&n.lay_zh, &n.lay_en), language.pick(&n.former_zh, &n.former_en), &n.abbr].into_iter().flatten().cloned();
+    let also: Vec<String> = also.collect();
+    if !also.is_empty() {
+        out += &wrap(&format!("{}{}", language.pick("又称：", "Also: "), also.join(language.pick("、", ", "))), "", WIDTH);
+    }
+    out += &format!("ICD-10 {}   ICD-11 {}   {:?}\n", article.codes.icd10, article.codes.icd11, article.triage);
+    out += &format!("{}\n", reviewed(article, language));
+    for section in article.sections() {
+        out += &heading(language.pick(section.title_zh, section.title_en));
+        out += &wrap(language.of(section.text), "  ", WIDTH);
+        if section.key == "tests" && !look_alikes.is_empty() {
+            out += &heading(language.pick("像什么，怎么分", "Looks like, and how to tell apart"));
+            for other in look_alikes {
+                out += &format!("  {} ({})\n", language.pick(&other.name_zh, &other.name_en), other.slug);
+                out += &wrap(language.pick(&other.zh, &other.en), "    ", WIDTH - 2);
+            }
+        }
+    }
+    out += &heading(language.pick("来源", "Sources"));
+    for source in &article.sources {
+        out += &wrap(&format!("[{}] {} ({})", source.key, source.text, source.year), "  ", WIDTH);
+    }
+    out
+}
+
+fn reviewed(article: &Article, language: Language) -> String {
+    if article.reviewed_by.is_empty() {
+        language.pick("尚未经皮肤科医师审阅", "not yet reviewed by a dermatologist").to_owned()
+    } else {
+        format!("{}{}", language.pick("审阅：", "reviewed by "), article.reviewed_by)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Differential {
+    #[command(flatten)]
+    findings: FindingsArgs,
+    /// How many diseases
+    #[arg(long, default_value_t = 10)]
+    limit: usize,
+}
+
+impl Differential {
+    pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
+        let encyclopedia = packs::encyclopedia()?;
+        let text = self.findings.site.as_ref().map_or_else(|| self.findings.text.clone(), |site| format!("{}。{site}", self.findings.text));
+        if text.trim().is_empty() {
+            return Err(AppError::Nothing.into());
+        }
+        let patient = Patient { age_years: self.findings.age, sex: self.findings.sex };
+        let mut answer = encyclopedia.differential(&text, patient, &BTreeMap::new())?;
+        answer.differential.truncate(self.limit);
+        output.show(&answer, |language| {
+            let mut text = findings_text(&answer.extraction.findings, &answer.extraction.not_understood, language);
+            text += &differential_text(&answer.differential, self.limit, language);
+            text += &urgency_text(&answer.urgency, language);
+            let questions: Vec<&str> = answer.ask_next.iter().map(|q| language.pick(q.zh.as_str(), q.en.as_str())).collect();
+            text += &format!("{}{}\n", column(language.pick("接着问", "Ask next"), 12), questions.join(language.pick("、", ", ")));
+            text
+        });
+        Ok(())
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Triage {
+    #[command(flatten)]
+    findings: FindingsArgs,
+}
+
+impl Triage {
+    pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
+        if self.findings.text.trim().is_empty() {
+            return Err(AppError::Nothing.into());
+        }
+        let patient = Patient { age_years: self.findings.age, sex: self.findings.sex };
+        let answer = packs::encyclopedia()?.triage(&self.findings.text, patient)?;
+        output.show(&answer, |language| {
+            let mut text = format!("{:?}  {}  {}\n", answer.level, language.of(&answer.place), language.of(&answer.when));
+            for reason in &answer.reasons {
+                text += &format!("  {}\n", language.of(reason));
+            }
+            if !answer.warn.is_empty() {
+                text += language.pick("出现以下情况立即就医：\n", "Go at once if:\n");
+            }
+            for sign in &answer.warn {
+                text += &format!("  - {}\n", language.of(sign));
+            }
+            text
+        });
+        Ok(())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Knowledge {
+    /// What the aid believes of a disease: how often it is seen, and what is found in it
+    Explain {
+        /// The disease's short name
+        slug: String,
+    },
+}
+
+impl Knowledge {
+    pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
+        #[derive(Serialize)]
+        struct Belief<'a> {
+            finding: &'a str,
+            zh: &'a str,
+            en: &'a str,
+            p: f32,
+            elsewhere: f32,
+        }
+        #[derive(Serialize)]
+        struct Explained<'a> {
+            slug: &'a str,
+            frequency: barefoot_app::knowledge::Frequency,
+            female_share: f32,
+            age: &'a BTreeMap<String, f32>,
+            findings: Vec<Belief<'a>>,
+            sources: &'a [String],
+        }
+        let Self::Explain { slug } = self;
+        let (file, beliefs) = packs::encyclopedia()?.beliefs(&slug)?;
+        let explained = Explained {
+            slug: &file.slug,
+            frequency: file.frequency,
+            female_share: file.female_share,
+            age: &file.age,
+            findings: beliefs.iter().map(|(f, p, elsewhere)| Belief { finding: &f.id, zh: &f.zh, en: &f.en, p: *p, elsewhere: *elsewhere }).collect(),
+            sources: &file.sources,
+        };
+        output.show(&explained, |language| {
+            let mut text = format!("{}  {:?}  {} {:.0} %\n", explained.slug, explained.frequency, language.pick("女性", "women"), explained.female_share * 100.0);
+            for (band, factor) in explained.age {
+                text += &format!("  {}x {factor}\n", column(band, 10));
+            }
+            text += language.pick("  在此病中  在所有病中\n", "  here   in all diseases\n");
+            for b in &explained.findings {
+                text += &format!("  {:>4.0} %  {:>4.0} %  {}\n", b.p * 100.0, b.elsewhere * 100.0, language.pick(b.zh, b.en));
+            }
+            text
+        });
+        Ok(())
+    }
+}
+
+/// Slugs of a ranked list, for evaluation.
+pub(crate) fn slugs(ranked: &[Ranked]) -> impl Iterator<Item = &str> {
+    ranked.iter().map(|r| r.slug.as_str())
+}

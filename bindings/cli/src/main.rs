@@ -1,0 +1,101 @@
+//! The `barefoot` command: every part of the core from a terminal.
+//!
+//! Lives here: arguments, files, printing, evaluation. May not live here: medicine, inference, storage.
+
+mod bench;
+mod cases;
+mod diagnose;
+mod error;
+mod evaluate;
+mod home;
+mod knowledge;
+mod language;
+mod output;
+mod packs;
+
+use clap::{Args, Parser, Subcommand};
+use error::CliError;
+use language::Language;
+use output::Output;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Offline help with skin diseases: photo and findings in, a ranked differential with reasons out. The doctor decides.
+#[derive(Debug, Parser)]
+#[command(name = "barefoot", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Shared {
+    /// Print one JSON document and nothing else
+    #[arg(long, global = true)]
+    json: bool,
+    /// Language of all texts [default: from the locale]
+    #[arg(long, global = true, value_enum)]
+    lang: Option<Language>,
+    /// The data folder [default: ~/.local/share/barefoot]
+    #[arg(long, global = true, env = "BAREFOOT_HOME", value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Assess photos and findings, and record the encounter
+    Diagnose(diagnose::Diagnose),
+    /// Rank diseases by findings in words
+    Differential(knowledge::Differential),
+    /// Tell a patient where to go and by when; never a diagnosis
+    Triage(knowledge::Triage),
+    /// Find diseases by name, pinyin, initials, code, finding or drug
+    Search(knowledge::Search),
+    /// Show an article
+    Show(knowledge::Show),
+    /// What the aid believes
+    #[command(subcommand)]
+    Knowledge(knowledge::Knowledge),
+    /// Measure the aid on cases with known answers
+    #[command(subcommand)]
+    Evaluate(evaluate::Evaluate),
+    /// The recorded encounters
+    #[command(subcommand)]
+    Cases(cases::Cases),
+    /// Model packs
+    #[command(subcommand)]
+    Pack(packs::PackCommand),
+    /// Time the parts of the work on this machine
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let language = cli.shared.lang.unwrap_or_else(Language::from_locale);
+    let output = Output { json: cli.shared.json, language };
+    match run(cli, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli, output: Output) -> Result<(), CliError> {
+    let home = home::Home::new(cli.shared.data);
+    match cli.command {
+        Command::Diagnose(args) => args.run(&home, output),
+        Command::Differential(args) => args.run(output),
+        Command::Triage(args) => args.run(output),
+        Command::Search(args) => args.run(output),
+        Command::Show(args) => args.run(output),
+        Command::Knowledge(command) => command.run(output),
+        Command::Evaluate(command) => command.run(&home, output),
+        Command::Cases(command) => command.run(&home, output),
+        Command::Pack(command) => command.run(&home, output),
+        Command::Bench(args) => args.run(&home, output),
+    }
+}

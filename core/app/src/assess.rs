@@ -1,0 +1,279 @@
+//! One assessment: photos and findings in; quality, the image model's answer, a ranked differential, urgency and questions out.
+
+use crate::AppError;
+use crate::fusion::photo_likelihood;
+use barefoot_clinic::{Clinic, NewEncounter, NewPhoto};
+use barefoot_knowledge::{Bilingual, Differential, Encyclopedia, Patient, Question, Ranked, Sex, Triage, Urgency};
+use barefoot_trust::Pack;
+use barefoot_vision::{ClassProbability, HeatMap, ImageModel, Look, Outcome, Picture, Quality, QualityReason};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Diseases of the differential that an assessment keeps.
+const RANKED: usize = 10;
+
+/// What the doctor gives.
+#[derive(Debug, Clone, Default)]
+pub struct AssessmentRequest {
+    /// Files as they come from the camera, JPEG, PNG or WebP.
+    pub photos: Vec<Vec<u8>>,
+    /// Findings in words, Chinese or English.
+    pub text: String,
+    /// Age in years.
+    pub age_years: Option<f32>,
+    /// Sex.
+    pub sex: Option<Sex>,
+    /// Body site in words.
+    pub site: Option<String>,
+}
+
+/// The answer, as it is shown and stored.
+#[derive(Debug, Clone, Serialize)]
+pub struct Assessment {
+    /// Of all photos together; `None` without a photo.
+    pub quality: Option<QualityAssessment>,
+    /// What the photos say; `None` without a photo.
+    pub image: Option<ImageAssessment>,
+    /// Each photo by itself.
+    pub photos: Vec<PhotoAssessment>,
+    /// What was understood of the text.
+    pub findings: Vec<barefoot_knowledge::FoundFinding>,
+    /// Clauses in which nothing was understood.
+    pub not_understood: Vec<String>,
+    /// Likeliest first.
+    pub differential: Vec<Ranked>,
+    /// How urgent.
+    pub urgency: Urgency,
+    /// What to ask next.
+    pub ask_next: Vec<Question>,
+    /// The leading disease's short card.
+    pub card: Option<Card>,
+    /// What a reader must know of any answer.
+    pub notice: Bilingual,
+}
+
+/// A disease's short card.
+#[derive(Debug, Clone, Serialize)]
+pub struct Card {
+    /// Disease.
+    pub slug: String,
+    /// Its text.
+    #[serde(flatten)]
+    pub text: Bilingual,
+    /// The dermatologist who signed; empty when none has.
+    pub reviewed_by: String,
+}
+
+/// Quality of all photos: as good as the best one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QualityAssessment {
+    /// At least one photo can be used.
+    pub ok: bool,
+    /// 0 to 1.
+    pub score: f32,
+    /// What is wrong.
+    pub reasons: Vec<QualityReason>,
+}
+
+/// What the image model says of all photos together.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ImageAssessment {
+    /// Pack and version.
+    pub pack: String,
+    /// What it dares to say.
+    pub outcome: Outcome,
+    /// False when the photo does not resemble what the model was trained on; then nothing is named.
+    pub in_scope: bool,
+    /// Calibrated, likeliest first; empty when out of scope or not a usable photo of skin.
+    pub classes: Vec<ClassProbability>,
+    /// The 90 % set; empty as `classes` is.
+    pub set: Vec<String>,
+}
+
+/// One photo.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhotoAssessment {
+    /// Its quality.
+    pub quality: Quality,
+    /// What the model would say of it alone.
+    pub outcome: Outcome,
+    /// Whether it resembles the training pictures.
+    pub in_scope: bool,
+}
+
+/// An assessment with what is needed to show and record it.
+#[derive(Debug)]
+pub struct Assessed {
+    /// The answer.
+    pub assessment: Assessment,
+    pictures: Vec<Picture>,
+    heat_maps: Vec<HeatMap>,
+}
+
+impl Assessed {
+    /// The heat map of a photo, drawn over it, as a PNG file.
+    ///
+    /// # Errors
+    /// When there is no such photo or the encoder fails.
+    pub fn heat_map(&self, photo: usize) -> Result<Vec<u8>, AppError> {
+        match (self.heat_maps.get(photo), self.pictures.get(photo)) {
+            (Some(map), Some(picture)) => Ok(map.over(picture)?),
+            _ => Err(AppError::Nothing),
+        }
+    }
+}
+
+/// Assesses photos and findings. Holds the model and the encyclopedia; an assessment does no I/O but reading the encyclopedia.
+#[derive(Debug)]
+pub struct Assessor {
+    model: ImageModel,
+    encyclopedia: Encyclopedia,
+}
+
+impl Assessor {
+    /// Builds an assessor from a verified model pack and the encyclopedia.
+    ///
+    /// # Errors
+    /// When the pack is no image model, or names a disease that the encyclopedia lacks.
+    pub fn new(pack: &Pack, encyclopedia: Encyclopedia) -> Result<Self, AppError> {
+        let network = String::from_utf8_lossy(pack.file("network.json")?);
+        let model = ImageModel::from_pack(pack.manifest_text(), &network, pack.file("weights.safetensors")?)?;
+        for label in model.labels() {
+            encyclopedia.names(&label.slug).map_err(|_| AppError::UnknownSlug)?;
+        }
+        Ok(Self { model, encyclopedia })
+    }
+
+    /// The encyclopedia.
+    #[must_use]
+    pub fn encyclopedia(&self) -> &Encyclopedia {
+        &self.encyclopedia
+    }
+
+    /// The image model.
+    #[must_use]
+    pub fn model(&self) -> &ImageModel {
+        &self.model
+    }
+
+    /// Assesses photos and findings together.
+    ///
+    /// # Errors
+    /// When there is neither, or a photo cannot be decoded; a poor photo is no error but an answer.
+    pub fn assess(&self, request: &AssessmentRequest) -> Result<Assessed, AppError> {
+        let text = [Some(request.text.as_str()), request.site.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("。");
+        if request.photos.is_empty() && text.trim().is_empty() {
+            return Err(AppError::Nothing);
+        }
+        let pictures = request.photos.iter().map(|bytes| Picture::decode(bytes)).collect::<Result<Vec<_>, _>>()?;
+        let looks = pictures
+            .iter()
+            .map(|picture| {
+                let quality = Quality::of(picture);
+                let look = self.model.look(picture, &quality)?;
+                Ok((quality, look))
+            })
+            .collect::<Result<Vec<_>, AppError>>()?;
+        let best = looks.iter().max_by(|a, b| rank_of(a).total_cmp(&rank_of(b)));
+        let image = best.map(|(_, look)| self.image_assessment(look));
+        let photo = match best {
+            Some((quality, look)) if quality.ok => photo_likelihood(self.model.labels(), &look.probabilities, look.in_scope),
+            _ => BTreeMap::new(),
+        };
+        let patient = Patient { age_years: request.age_years, sex: request.sex };
+        let Differential { extraction, mut differential, urgency, ask_next } =
+            self.encyclopedia.differential(&text, patient, &photo)?;
+        differential.truncate(RANKED);
+        // With neither understood words nor a usable photo there is nothing to rank: the prior alone is no answer.
+        if photo.is_empty() && extraction.findings.is_empty() {
+            differential.clear();
+        }
+        let urgency = if differential.is_empty() { Urgency { level: Triage::R, reasons: vec![unsure()] } } else { urgency };
+        let ask_next = if differential.is_empty() { Vec::new() } else { ask_next };
+        let card = differential.first().map(|first| self.card(&first.slug)).transpose()?;
+        let assessment = Assessment {
+            quality: best.map(|(q, _)| QualityAssessment { ok: q.ok, score: q.score, reasons: q.reasons.clone() }),
+            image,
+            photos: looks
+                .iter()
+                .map(|(quality, look)| PhotoAssessment { quality: quality.clone(), outcome: look.outcome, in_scope: look.in_scope })
+                .collect(),
+            findings: extraction.findings,
+            not_understood: extraction.not_understood,
+            differential,
+            urgency,
+            ask_next,
+            card,
+            notice: notice(),
+        };
+        Ok(Assessed { assessment, pictures, heat_maps: looks.into_iter().map(|(_, look)| look.heat_map).collect() })
+    }
+
+    /// Records an assessment as an encounter: all of it, or nothing. Does I/O.
+    ///
+    /// # Errors
+    /// When the store refuses; it is then as before.
+    pub fn record(&self, clinic: &mut Clinic, request: &AssessmentRequest, assessed: &Assessed) -> Result<String, AppError> {
+        let photos = assessed
+            .pictures
+            .iter()
+            .map(|picture| {
+                let (width, height) = picture.rgb().dimensions();
+                Ok(NewPhoto { jpeg: picture.to_jpeg()?, width, height })
+            })
+            .collect::<Result<_, AppError>>()?;
+        let new = NewEncounter {
+            findings: request.text.clone(),
+            age_years: request.age_years.map(f64::from),
+            sex: request.sex.map(|sex| match sex {
+                Sex::Female => "female".to_owned(),
+                Sex::Male => "male".to_owned(),
+            }),
+            site: request.site.clone(),
+            photos,
+            assessment: serde_json::to_value(&assessed.assessment).map_err(barefoot_clinic::ClinicError::from)?,
+            ..NewEncounter::default()
+        };
+        Ok(clinic.record(&new)?)
+    }
+
+    fn image_assessment(&self, look: &Look) -> ImageAssessment {
+        let usable = look.in_scope && matches!(look.outcome, Outcome::Named | Outcome::CannotTell);
+        let slug = |i: usize| self.model.labels()[i].slug.clone();
+        let mut classes: Vec<ClassProbability> =
+            look.probabilities.iter().enumerate().map(|(i, &p)| ClassProbability { slug: slug(i), p }).collect();
+        classes.sort_by(|a, b| b.p.total_cmp(&a.p));
+        ImageAssessment {
+            pack: self.model.pack(),
+            outcome: look.outcome,
+            in_scope: look.in_scope,
+            classes: if usable { classes } else { Vec::new() },
+            set: if usable { look.set.iter().map(|&i| slug(i)).collect() } else { Vec::new() },
+        }
+    }
+
+    fn card(&self, slug: &str) -> Result<Card, AppError> {
+        let article = self.encyclopedia.article(slug)?;
+        Ok(Card { slug: article.slug, text: article.card, reviewed_by: article.reviewed_by })
+    }
+}
+
+/// The photo that speaks for all: good before poor, in scope before strange, sure before unsure.
+fn rank_of((quality, look): &(Quality, Look)) -> f32 {
+    let top = look.probabilities.iter().copied().fold(0.0, f32::max);
+    4.0 * f32::from(u8::from(quality.ok)) + 2.0 * f32::from(u8::from(look.in_scope)) + top
+}
+
+fn unsure() -> Bilingual {
+    Bilingual {
+        zh: "照片和文字不足以判断：请补充所见，拿不准就转诊".to_owned(),
+        en: "photo and words are not enough to tell: add findings, refer when in doubt".to_owned(),
+    }
+}
+
+fn notice() -> Bilingual {
+    Bilingual {
+        zh: "研究和教学辅助，不是注册医疗器械；由医生作出诊断。条目尚未经皮肤科医师审阅。".to_owned(),
+        en: "A research and teaching aid, not a registered medical device; the doctor makes the diagnosis. Articles are not yet reviewed by a dermatologist.".to_owned(),
+    }
+}

@@ -1,0 +1,121 @@
+//! The one place that opens the database and brings its schema up to date.
+
+use crate::ClinicError;
+use crate::key::{DataKey, Secret, random};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use std::collections::BTreeMap;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// The database's file name in the data folder.
+pub(crate) const DATABASE: &str = "clinic.db";
+const SCHEMA_VERSION: i64 = 1;
+/// Statements kept prepared: about the number of distinct ones in this crate.
+const PREPARED: usize = 64;
+
+/// Opens (and makes) the database. Does I/O.
+pub(crate) fn open(path: &Path, key: &DataKey) -> Result<Connection, ClinicError> {
+    let mut db = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    db.set_prepared_statement_cache_capacity(PREPARED);
+    // A damaged file would otherwise print thousands of lines to stderr.
+    db.execute_batch("PRAGMA cipher_log_level = NONE")?;
+    db.pragma_update(None, "key", raw_key(key).as_str())?;
+    let readable = db.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0));
+    if matches!(&readable, Err(rusqlite::Error::SqliteFailure(e, _)) if e.code == rusqlite::ErrorCode::NotADatabase) {
+        return Err(ClinicError::WrongKey);
+    }
+    readable?;
+    // WAL with FULL: a commit is on the disk when it returns. Temporary tables would be plaintext on disk.
+    db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;")?;
+    migrate(&mut db)?;
+    Ok(db)
+}
+
+/// Encrypts the database under another key, in one transaction of its own. Does I/O.
+pub(crate) fn rekey(db: &Connection, key: &DataKey) -> Result<(), ClinicError> {
+    // SQLCipher rewrites every page; a rollback journal is what it was made and tested for.
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    db.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
+    db.pragma_update(None, "rekey", raw_key(key).as_str())?;
+    db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    Ok(())
+}
+
+/// Everything is in the main file after this, so that it can be copied while the folder is locked. Does I/O.
+pub(crate) fn checkpoint(db: &Connection) -> Result<(), ClinicError> {
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(())
+}
+
+/// What SQLCipher and SQLite find wrong with the file. Reads all of it.
+pub(crate) fn check(db: &Connection) -> Result<bool, ClinicError> {
+    let sealed_right = db.prepare("PRAGMA cipher_integrity_check")?.query([])?.next()?.is_none();
+    let answer: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
+    let references_right = db.prepare("PRAGMA foreign_key_check")?.query([])?.next()?.is_none();
+    Ok(sealed_right && answer == "ok" && references_right)
+}
+
+/// The keys of photos, oldest first; the first is made on first use. Does I/O.
+pub(crate) fn photo_keys(db: &Connection) -> Result<BTreeMap<i64, Secret>, ClinicError> {
+    let mut keys = BTreeMap::new();
+    let mut statement = db.prepare("SELECT id, key FROM photo_key ORDER BY id")?;
+    for row in statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, [u8; 32]>(1)?)))? {
+        let (id, key) = row?;
+        keys.insert(id, Zeroizing::new(key));
+    }
+    if keys.is_empty() {
+        let (id, key) = add_photo_key(db)?;
+        keys.insert(id, key);
+    }
+    Ok(keys)
+}
+
+/// A new key for the photos to come. Does I/O.
+pub(crate) fn add_photo_key(db: &Connection) -> Result<(i64, Secret), ClinicError> {
+    let key = random::<32>()?;
+    db.execute("INSERT INTO photo_key (key) VALUES (?1)", params![key.as_slice()])?;
+    Ok((db.last_insert_rowid(), key))
+}
+
+/// A raw key: no passphrase derivation, opens in under a millisecond.
+fn raw_key(key: &DataKey) -> Zeroizing<String> {
+    let digits = Zeroizing::new(hex(key.derive("database").as_slice()));
+    Zeroizing::new(format!("x'{}'", digits.as_str()))
+}
+
+fn migrate(db: &mut Connection) -> Result<(), ClinicError> {
+    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version == SCHEMA_VERSION {
+        return Ok(());
+    }
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    match version {
+        0 => create(&tx)?,
+        newer => return Err(ClinicError::NewerSchema(newer)),
+    }
+    Ok(tx.commit()?)
+}
+
+fn create(tx: &Transaction<'_>) -> Result<(), ClinicError> {
+    tx.execute_batch(include_str!("schema.sql"))?;
+    tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    Ok(())
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).map(char::from).collect()
+}
+
+/// The bytes that hexadecimal digits stand for.
+pub(crate) fn unhex(digits: &str) -> Option<Vec<u8>> {
+    if digits.len() % 2 != 0 {
+        return None;
+    }
+    let digit = |c: u8| char::from(c).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    digits.as_bytes().chunks_exact(2).map(|pair| Some(digit(pair[0])? * 16 + digit(pair[1])?)).collect()
+}

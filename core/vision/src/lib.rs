@@ -1,0 +1,18 @@
+//! From the bytes of a photo to calibrated probabilities, or an honest refusal.
+//!
+//! Lives here: decoding, quality, the image model with its calibration, "cannot tell", the heat map.
+//! May not live here: findings typed by the doctor, articles, storage, packs' signatures.
+//!
+//! The way of a photo: [`Picture::decode`] -> [`Quality::of`] -> [`ImageModel::look`] -> [`HeatMap::over`].
+
+mod conformal_set;
+mod decode;
+mod heat_map;
+mod model;
+mod quality;
+
+pub use conformal_set::ConformalSet;
+pub use decode::{Picture, PhotoError};
+pub use heat_map::HeatMap;
+pub use model::{ClassProbability, ImageModel, Label, Look, ModelError, Outcome};
+pub use quality::{Quality, QualityReason};

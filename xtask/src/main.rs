@@ -1,0 +1,55 @@
+//! `cargo xtask`: what a developer runs beside cargo itself.
+
+mod sample;
+
+use barefoot_knowledge::{Content, check};
+use std::env;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask check-content        list what breaks the rules of docs/guide/writing-articles.md
+cargo xtask render-sample FILE   draw the sample photo that the README uses";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match args[..] {
+        ["check-content"] => check_content(),
+        ["render-sample", file] => sample::render(Path::new(file)),
+        _ => {
+            say(USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("xtask: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check_content() -> Result<(), Box<dyn std::error::Error>> {
+    let content = Content::read(&root().join("core/knowledge/content"))?;
+    let complaints = check(&content);
+    complaints.iter().for_each(|complaint| say(&complaint.to_string()));
+    if complaints.is_empty() {
+        say(&format!("{} articles, {} findings: no mistakes found", content.articles.len(), content.findings.len()));
+        Ok(())
+    } else {
+        Err(format!("{} mistakes", complaints.len()).into())
+    }
+}
+
+/// The repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn say(text: &str) {
+    // Nothing to do about a closed terminal.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
