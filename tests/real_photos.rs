@@ -1,0 +1,64 @@
+//! Real photos, where they are: `BAREFOOT_DATA` names the folder of `../shared/data`. They never enter the repository.
+
+mod support;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use support::{Home, text};
+
+/// The data folder, or `None` after saying so.
+fn data() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let folder = env::var_os("BAREFOOT_DATA").map_or(beside, PathBuf::from);
+    if folder.join("padufes20/index.csv").is_file() {
+        return Some(folder);
+    }
+    eprintln!("not run: BAREFOOT_DATA is not set and ../shared/data is absent");
+    None
+}
+
+fn pictures(folder: &Path) -> Vec<PathBuf> {
+    let mut todo = vec![folder.to_owned()];
+    let mut found = Vec::new();
+    while let Some(path) = todo.pop() {
+        if path.is_dir() {
+            todo.extend(fs::read_dir(&path).expect("lists").map(|entry| entry.expect("entry").path()));
+        } else if path.extension().is_some_and(|e| e == "jpg" || e == "png") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn twenty_lesions_get_plausible_answers() {
+    let Some(data) = data() else { return };
+    let home = Home::new();
+    let all = pictures(&data.join("padufes20/native"));
+    let chosen: Vec<_> = all.iter().step_by((all.len() / 20).max(1)).take(20).collect();
+    assert_eq!(chosen.len(), 20);
+    let mut looked_at = 0;
+    for photo in chosen {
+        let answer = home.json(&["diagnose", text(photo), "--no-save"]);
+        let outcome = answer["image"]["outcome"].as_str().expect("an outcome").to_owned();
+        looked_at += usize::from(outcome == "named" || outcome == "cannot_tell");
+        assert_ne!(outcome, "not_skin", "{}", photo.display());
+    }
+    // Some of these photos are blurred; most are not.
+    assert!(looked_at >= 17, "{looked_at} of 20");
+}
+
+#[test]
+fn foot_ulcers_are_mostly_refused_as_out_of_scope() {
+    let Some(data) = data() else { return };
+    let home = Home::new();
+    let all = pictures(&data.join("out_of_scope/foot_ulcer"));
+    let chosen: Vec<_> = all.iter().step_by((all.len() / 20).max(1)).take(20).collect();
+    let named = chosen
+        .iter()
+        .filter(|photo| home.json(&["diagnose", text(photo), "--no-save"])["image"]["outcome"] == "named")
+        .count();
+    assert!(named <= 2, "{named} of {} ulcers were named", chosen.len());
+}
