@@ -46,7 +46,8 @@ fn furrows(u: f64, v: f64, angle: f64) -> f64 {
 
 /// A few thin dark hairs.
 fn hairs(u: f64, v: f64) -> f64 {
-    const HAIRS: [(f64, f64, f64); 5] = [(0.12, 0.5, 0.35), (0.31, -0.7, 0.9), (0.62, 0.4, 0.1), (0.8, -0.5, 0.95), (0.9, 0.8, -0.1)];
+    const HAIRS: [(f64, f64, f64); 5] =
+        [(0.12, 0.5, 0.35), (0.31, -0.7, 0.9), (0.62, 0.4, 0.1), (0.8, -0.5, 0.95), (0.9, 0.8, -0.1)];
     HAIRS
         .iter()
         .map(|(start, slope, bend)| {
@@ -83,7 +84,9 @@ fn noise(x: f64, y: f64, seed: u32) -> f64 {
 }
 
 fn lattice(x: i64, y: i64, seed: u32) -> f64 {
-    let mut h = (x as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (y as u64).wrapping_mul(0xC2B2_AE3D_27D4_EB4F) ^ u64::from(seed) << 32;
+    let mut h = (x as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        ^ (y as u64).wrapping_mul(0xC2B2_AE3D_27D4_EB4F)
+        ^ u64::from(seed) << 32;
     h = (h ^ (h >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     h = (h ^ (h >> 32)).wrapping_mul(0x94D0_49BB_1331_11EB);
     ((h ^ (h >> 31)) >> 11) as f64 / (1u64 << 53) as f64

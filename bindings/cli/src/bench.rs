@@ -42,7 +42,16 @@ impl Bench {
         let parts = self.part.map_or(vec![Part::Inference, Part::Photo, Part::Search, Part::Store], |part| vec![part]);
         let timings = parts.into_iter().map(|part| part.time(home)).collect::<Result<Vec<_>, _>>()?;
         output.show(&timings, |_| {
-            let line = |t: &Timing| format!("{}median {:>8.2} ms   p95 {:>8.2} ms   n {}   threads {}\n", column(&t.item, 12), t.median_ms, t.p95_ms, t.n, t.threads);
+            let line = |t: &Timing| {
+                format!(
+                    "{}median {:>8.2} ms   p95 {:>8.2} ms   n {}   threads {}\n",
+                    column(&t.item, 12),
+                    t.median_ms,
+                    t.p95_ms,
+                    t.n,
+                    t.threads
+                )
+            };
             timings.iter().map(line).collect()
         });
         Ok(())
@@ -85,7 +94,8 @@ impl Part {
                     assessment: serde_json::json!({}),
                     ..NewEncounter::default()
                 };
-                let mut clinic = Clinic::open(&folder.join("data"), &FileVault::new(folder.join("key")), Unlock::Device)?;
+                let mut clinic =
+                    Clinic::open(&folder.join("data"), &FileVault::new(folder.join("key")), Unlock::Device)?;
                 let timing = timed("store", 50, 1, || Ok(clinic.record(&new).map(drop)?));
                 drop(clinic);
                 // A bench that cannot tidy up has still measured.
@@ -96,7 +106,12 @@ impl Part {
     }
 }
 
-fn timed(item: &str, n: usize, threads: usize, mut work: impl FnMut() -> Result<(), CliError>) -> Result<Timing, CliError> {
+fn timed(
+    item: &str,
+    n: usize,
+    threads: usize,
+    mut work: impl FnMut() -> Result<(), CliError>,
+) -> Result<Timing, CliError> {
     work()?;
     let mut times = Vec::with_capacity(n);
     for _ in 0..n {

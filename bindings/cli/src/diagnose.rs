@@ -54,7 +54,13 @@ pub(crate) struct FindingsArgs {
 
 impl FindingsArgs {
     pub(crate) fn request(&self, photos: Vec<Vec<u8>>) -> AssessmentRequest {
-        AssessmentRequest { photos, text: self.text.clone(), age_years: self.age, sex: self.sex, site: self.site.clone() }
+        AssessmentRequest {
+            photos,
+            text: self.text.clone(),
+            age_years: self.age,
+            sex: self.sex,
+            site: self.site.clone(),
+        }
     }
 }
 
@@ -87,11 +93,8 @@ impl Diagnose {
         if let Some(path) = &self.heatmap {
             fs::write(path, assessed.heat_map(0)?).map_err(|source| CliError::Write { what: "heat map", source })?;
         }
-        let encounter_id = if self.no_save {
-            None
-        } else {
-            Some(assessor.record(&mut home.clinic()?, &request, &assessed)?)
-        };
+        let encounter_id =
+            if self.no_save { None } else { Some(assessor.record(&mut home.clinic()?, &request, &assessed)?) };
         let answer = Answer { assessment: &assessed.assessment, encounter_id };
         output.show(&answer, |language| {
             let mut text = describe(&assessed.assessment, assessor.encyclopedia(), language);
@@ -120,7 +123,8 @@ fn describe(a: &Assessment, encyclopedia: &Encyclopedia, language: Language) -> 
     };
     let mut out = String::new();
     if let Some(quality) = &a.quality {
-        let verdict = language.pick(if quality.ok { "合格" } else { "不合格" }, if quality.ok { "good" } else { "poor" });
+        let verdict =
+            language.pick(if quality.ok { "合格" } else { "不合格" }, if quality.ok { "good" } else { "poor" });
         let reasons: String = quality.reasons.iter().map(|r| format!("; {}", reason_text(*r, language))).collect();
         out += &format!("{}{verdict} ({:.2}){reasons}\n", label("照片质量", "Quality"), quality.score);
     }
@@ -129,11 +133,13 @@ fn describe(a: &Assessment, encyclopedia: &Encyclopedia, language: Language) -> 
         let said = match (image.outcome, top) {
             (Outcome::Named, Some(top)) => format!("{} {:.0} %", name(&top.slug), top.p * 100.0),
             (Outcome::CannotTell, Some(_)) => language.pick("看不准", "cannot tell from the photo").to_owned(),
-            (Outcome::CannotTell, None) => language
-                .pick("不在模型认识的范围内，不作判断", "cannot tell: outside what the model knows")
-                .to_owned(),
+            (Outcome::CannotTell, None) => {
+                language.pick("不在模型认识的范围内，不作判断", "cannot tell: outside what the model knows").to_owned()
+            }
             (Outcome::NotSkin, _) => language.pick("不是皮肤照片", "not a photo of skin").to_owned(),
-            (Outcome::BadPhoto | Outcome::Named, _) => language.pick("照片不能用", "the photo cannot be used").to_owned(),
+            (Outcome::BadPhoto | Outcome::Named, _) => {
+                language.pick("照片不能用", "the photo cannot be used").to_owned()
+            }
         };
         out += &format!("{}{said}   [{}]\n", label("照片", "Photo"), image.pack);
         if !image.set.is_empty() {
@@ -162,10 +168,15 @@ fn reason_text(reason: QualityReason, language: Language) -> &'static str {
 }
 
 /// What was understood and what was not.
-pub(crate) fn findings_text(found: &[barefoot_app::knowledge::FoundFinding], missed: &[String], language: Language) -> String {
+pub(crate) fn findings_text(
+    found: &[barefoot_app::knowledge::FoundFinding],
+    missed: &[String],
+    language: Language,
+) -> String {
     let mut out = String::new();
     if !found.is_empty() {
-        let words: Vec<String> = found.iter().map(|f| format!("{}{}", if f.present { "+" } else { "-" }, f.text)).collect();
+        let words: Vec<String> =
+            found.iter().map(|f| format!("{}{}", if f.present { "+" } else { "-" }, f.text)).collect();
         out += &format!("{}{}\n", column(language.pick("看懂", "Understood"), 12), words.join("  "));
     }
     if !missed.is_empty() {
@@ -185,7 +196,8 @@ pub(crate) fn differential_text(ranked: &[Ranked], most: usize, language: Langua
             .map(|r| format!("{}{}", if r.supports { "+" } else { "-" }, language.pick(&r.zh, &r.en)))
             .collect();
         let name = language.pick(&disease.zh, &disease.en);
-        out += &format!("{}{}. {} {:.0} %  {}\n", column(head, 13), at + 1, name, disease.p * 100.0, because.join("  "));
+        out +=
+            &format!("{}{}. {} {:.0} %  {}\n", column(head, 13), at + 1, name, disease.p * 100.0, because.join("  "));
     }
     out
 }

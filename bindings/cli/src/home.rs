@@ -32,7 +32,8 @@ impl Home {
         let pin = env::var("BAREFOOT_PIN").ok();
         let doctor = match (&phrase, env::var("BAREFOOT_DOCTOR").ok(), &pin) {
             (None, Some(doctor), Some(_)) => {
-                let found = clinic::sign_in(&folder, &vault)?.doctors.into_iter().find(|d| d.id == doctor || d.name == doctor);
+                let found =
+                    clinic::sign_in(&folder, &vault)?.doctors.into_iter().find(|d| d.id == doctor || d.name == doctor);
                 Some(found.ok_or(ClinicError::NotFound(Kind::Doctor))?.id)
             }
             _ => None,

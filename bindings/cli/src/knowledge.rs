@@ -64,7 +64,9 @@ impl Show {
     pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
         let encyclopedia = packs::encyclopedia()?;
         let (article, look_alikes) = find_article(&encyclopedia, &self.slug)?;
-        output.show(&Shown { article: &article, differential: &look_alikes }, |language| article_text(&article, &look_alikes, language));
+        output.show(&Shown { article: &article, differential: &look_alikes }, |language| {
+            article_text(&article, &look_alikes, language)
+        });
         Ok(())
     }
 }
@@ -88,10 +90,14 @@ fn article_text(article: &Article, look_alikes: &[Lookalike], language: Language
     let n = &article.names;
     let heading = |text: &str| format!("\n{text}\n");
     let mut out = format!("{}  {}\n", language.pick(&n.zh, &n.en), language.pick(&n.en, &n.zh));
-    let also = [language.pick(&n.lay_zh, &n.lay_en), language.pick(&n.former_zh, &n.former_en), &n.abbr].into_iter().flatten().cloned();
+    let also = [language.pick(&n.lay_zh, &n.lay_en), language.pick(&n.former_zh, &n.former_en), &n.abbr]
+        .into_iter()
+        .flatten()
+        .cloned();
     let also: Vec<String> = also.collect();
     if !also.is_empty() {
-        out += &wrap(&format!("{}{}", language.pick("又称：", "Also: "), also.join(language.pick("、", ", "))), "", WIDTH);
+        out +=
+            &wrap(&format!("{}{}", language.pick("又称：", "Also: "), also.join(language.pick("、", ", "))), "", WIDTH);
     }
     out += &format!("ICD-10 {}   ICD-11 {}   {:?}\n", article.codes.icd10, article.codes.icd11, article.triage);
     out += &format!("{}\n", reviewed(article, language));
@@ -133,7 +139,11 @@ pub(crate) struct Differential {
 impl Differential {
     pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
         let encyclopedia = packs::encyclopedia()?;
-        let text = self.findings.site.as_ref().map_or_else(|| self.findings.text.clone(), |site| format!("{}。{site}", self.findings.text));
+        let text = self
+            .findings
+            .site
+            .as_ref()
+            .map_or_else(|| self.findings.text.clone(), |site| format!("{}。{site}", self.findings.text));
         if text.trim().is_empty() {
             return Err(AppError::Nothing.into());
         }
@@ -144,8 +154,13 @@ impl Differential {
             let mut text = findings_text(&answer.extraction.findings, &answer.extraction.not_understood, language);
             text += &differential_text(&answer.differential, self.limit, language);
             text += &urgency_text(&answer.urgency, language);
-            let questions: Vec<&str> = answer.ask_next.iter().map(|q| language.pick(q.zh.as_str(), q.en.as_str())).collect();
-            text += &format!("{}{}\n", column(language.pick("接着问", "Ask next"), 12), questions.join(language.pick("、", ", ")));
+            let questions: Vec<&str> =
+                answer.ask_next.iter().map(|q| language.pick(q.zh.as_str(), q.en.as_str())).collect();
+            text += &format!(
+                "{}{}\n",
+                column(language.pick("接着问", "Ask next"), 12),
+                questions.join(language.pick("、", ", "))
+            );
             text
         });
         Ok(())
@@ -166,7 +181,8 @@ impl Triage {
         let patient = Patient { age_years: self.findings.age, sex: self.findings.sex };
         let answer = packs::encyclopedia()?.triage(&self.findings.text, patient)?;
         output.show(&answer, |language| {
-            let mut text = format!("{:?}  {}  {}\n", answer.level, language.of(&answer.place), language.of(&answer.when));
+            let mut text =
+                format!("{:?}  {}  {}\n", answer.level, language.of(&answer.place), language.of(&answer.when));
             for reason in &answer.reasons {
                 text += &format!("  {}\n", language.of(reason));
             }
@@ -217,17 +233,31 @@ impl Knowledge {
             frequency: file.frequency,
             female_share: file.female_share,
             age: &file.age,
-            findings: beliefs.iter().map(|(f, p, elsewhere)| Belief { finding: &f.id, zh: &f.zh, en: &f.en, p: *p, elsewhere: *elsewhere }).collect(),
+            findings: beliefs
+                .iter()
+                .map(|(f, p, elsewhere)| Belief { finding: &f.id, zh: &f.zh, en: &f.en, p: *p, elsewhere: *elsewhere })
+                .collect(),
             sources: &file.sources,
         };
         output.show(&explained, |language| {
-            let mut text = format!("{}  {:?}  {} {:.0} %\n", explained.slug, explained.frequency, language.pick("女性", "women"), explained.female_share * 100.0);
+            let mut text = format!(
+                "{}  {:?}  {} {:.0} %\n",
+                explained.slug,
+                explained.frequency,
+                language.pick("女性", "women"),
+                explained.female_share * 100.0
+            );
             for (band, factor) in explained.age {
                 text += &format!("  {}x {factor}\n", column(band, 10));
             }
             text += language.pick("  在此病中  在所有病中\n", "  here   in all diseases\n");
             for b in &explained.findings {
-                text += &format!("  {:>4.0} %  {:>4.0} %  {}\n", b.p * 100.0, b.elsewhere * 100.0, language.pick(b.zh, b.en));
+                text += &format!(
+                    "  {:>4.0} %  {:>4.0} %  {}\n",
+                    b.p * 100.0,
+                    b.elsewhere * 100.0,
+                    language.pick(b.zh, b.en)
+                );
             }
             text
         });

@@ -12,7 +12,10 @@ pub(crate) enum Language {
 impl Language {
     /// POSIX order: LC_ALL, LC_MESSAGES, LANG.
     pub(crate) fn from_locale() -> Self {
-        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| env::var(name).ok()).find(|v| !v.is_empty());
+        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .into_iter()
+            .filter_map(|name| env::var(name).ok())
+            .find(|v| !v.is_empty());
         if locale.is_some_and(|l| l.starts_with("zh")) { Self::Zh } else { Self::En }
     }
 

@@ -53,12 +53,24 @@ impl From<&Manifest> for Listed {
 impl PackCommand {
     pub(crate) fn run(self, home: &Home, output: Output) -> Result<(), CliError> {
         let packs = match self {
-            Self::List => embedded::PACKS.iter().map(|(_, files)| Ok(Pack::from_memory(files)?)).collect::<Result<Vec<_>, CliError>>()?,
+            Self::List => embedded::PACKS
+                .iter()
+                .map(|(_, files)| Ok(Pack::from_memory(files)?))
+                .collect::<Result<Vec<_>, CliError>>()?,
             Self::Verify { pack } => vec![find(&pack, home)?],
         };
         let listed: Vec<Listed> = packs.iter().map(|p| p.manifest().into()).collect();
         output.show(&listed, |_| {
-            let line = |l: &Listed| format!("{}{}{}{:.1} MB  {}\n", column(&l.id, 14), column(&l.version, 8), column(&l.kind, 14), l.bytes as f64 / 1e6, l.licence);
+            let line = |l: &Listed| {
+                format!(
+                    "{}{}{}{:.1} MB  {}\n",
+                    column(&l.id, 14),
+                    column(&l.version, 8),
+                    column(&l.kind, 14),
+                    l.bytes as f64 / 1e6,
+                    l.licence
+                )
+            };
             listed.iter().map(line).collect()
         });
         Ok(())

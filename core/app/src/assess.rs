@@ -161,7 +161,8 @@ impl Assessor {
     /// # Errors
     /// When there is neither, or a photo cannot be decoded; a poor photo is no error but an answer.
     pub fn assess(&self, request: &AssessmentRequest) -> Result<Assessed, AppError> {
-        let text = [Some(request.text.as_str()), request.site.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("。");
+        let text =
+            [Some(request.text.as_str()), request.site.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("。");
         if request.photos.is_empty() && text.trim().is_empty() {
             return Err(AppError::Nothing);
         }
@@ -177,7 +178,9 @@ impl Assessor {
         let best = looks.iter().max_by(|a, b| rank_of(a).total_cmp(&rank_of(b)));
         let image = best.map(|(_, look)| self.image_assessment(look));
         let photo = match best {
-            Some((quality, look)) if quality.ok => photo_likelihood(self.model.labels(), &look.probabilities, look.in_scope),
+            Some((quality, look)) if quality.ok => {
+                photo_likelihood(self.model.labels(), &look.probabilities, look.in_scope)
+            }
             _ => BTreeMap::new(),
         };
         let patient = Patient { age_years: request.age_years, sex: request.sex };
@@ -188,7 +191,8 @@ impl Assessor {
         if photo.is_empty() && extraction.findings.is_empty() {
             differential.clear();
         }
-        let urgency = if differential.is_empty() { Urgency { level: Triage::R, reasons: vec![unsure()] } } else { urgency };
+        let urgency =
+            if differential.is_empty() { Urgency { level: Triage::R, reasons: vec![unsure()] } } else { urgency };
         let ask_next = if differential.is_empty() { Vec::new() } else { ask_next };
         let card = differential.first().map(|first| self.card(&first.slug)).transpose()?;
         let assessment = Assessment {
@@ -196,7 +200,11 @@ impl Assessor {
             image,
             photos: looks
                 .iter()
-                .map(|(quality, look)| PhotoAssessment { quality: quality.clone(), outcome: look.outcome, in_scope: look.in_scope })
+                .map(|(quality, look)| PhotoAssessment {
+                    quality: quality.clone(),
+                    outcome: look.outcome,
+                    in_scope: look.in_scope,
+                })
                 .collect(),
             findings: extraction.findings,
             not_understood: extraction.not_understood,
@@ -213,7 +221,12 @@ impl Assessor {
     ///
     /// # Errors
     /// When the store refuses; it is then as before.
-    pub fn record(&self, clinic: &mut Clinic, request: &AssessmentRequest, assessed: &Assessed) -> Result<String, AppError> {
+    pub fn record(
+        &self,
+        clinic: &mut Clinic,
+        request: &AssessmentRequest,
+        assessed: &Assessed,
+    ) -> Result<String, AppError> {
         let photos = assessed
             .pictures
             .iter()

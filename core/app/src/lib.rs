@@ -7,7 +7,9 @@ mod assess;
 mod error;
 mod fusion;
 
-pub use assess::{Assessed, Assessment, AssessmentRequest, Assessor, ImageAssessment, PhotoAssessment, QualityAssessment};
+pub use assess::{
+    Assessed, Assessment, AssessmentRequest, Assessor, ImageAssessment, PhotoAssessment, QualityAssessment,
+};
 pub use barefoot_clinic as clinic;
 pub use barefoot_knowledge as knowledge;
 pub use barefoot_trust as trust;

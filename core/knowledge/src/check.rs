@@ -59,7 +59,9 @@ fn check_knowledge_base(content: &Content, slugs: &HashSet<&str>, complaints: &m
             complaints.push(Complaint { place: place.clone(), what: "there is no such disease".to_owned() });
         }
         let known = sources.get(file.slug.as_str()).unwrap_or(&none);
-        complaints.extend(file.complaints(&vocabulary, known).into_iter().map(|what| Complaint { place: place.clone(), what }));
+        complaints.extend(
+            file.complaints(&vocabulary, known).into_iter().map(|what| Complaint { place: place.clone(), what }),
+        );
     }
     let covered: HashSet<&str> = content.likelihoods.iter().map(|l| l.slug.as_str()).collect();
     for slug in slugs.difference(&covered) {
@@ -146,8 +148,19 @@ fn check_doses(key: &str, text: &Bilingual, say: &mut impl FnMut(String)) {
 /// Numbers with a unit of dose, the unit unified: `("10", "mg")`.
 fn doses(line: &str) -> Vec<(String, &'static str)> {
     const UNITS: [(&str, &str); 13] = [
-        ("mg", "mg"), ("μg", "µg"), ("µg", "µg"), ("ml", "ml"), ("mL", "ml"), ("IU", "IU"), ("g", "g"), ("%", "%"),
-        ("％", "%"), ("单位", "IU"), ("毫克", "mg"), ("毫升", "ml"), ("克", "g"),
+        ("mg", "mg"),
+        ("μg", "µg"),
+        ("µg", "µg"),
+        ("ml", "ml"),
+        ("mL", "ml"),
+        ("IU", "IU"),
+        ("g", "g"),
+        ("%", "%"),
+        ("％", "%"),
+        ("单位", "IU"),
+        ("毫克", "mg"),
+        ("毫升", "ml"),
+        ("克", "g"),
     ];
     let mut found = Vec::new();
     let mut rest = without_citations(line);

@@ -100,7 +100,11 @@ pub(crate) struct Model {
 
 impl Model {
     /// Builds the table from the files and the diseases' names `(slug -> zh, en)`.
-    pub(crate) fn new(vocabulary: &Vocabulary, files: Vec<Likelihoods>, names: &BTreeMap<String, (String, String)>) -> Self {
+    pub(crate) fn new(
+        vocabulary: &Vocabulary,
+        files: Vec<Likelihoods>,
+        names: &BTreeMap<String, (String, String)>,
+    ) -> Self {
         let count = vocabulary.findings().len();
         let mut rows: Vec<Row> = files
             .into_iter()
@@ -120,9 +124,8 @@ impl Model {
         }
         let weights: Vec<f32> = rows.iter().map(|r| r.likelihoods.frequency.share().powf(PRIOR_POWER)).collect();
         let total: f32 = weights.iter().sum();
-        let background = (0..count)
-            .map(|at| rows.iter().zip(&weights).map(|(r, w)| r.p[at] * w).sum::<f32>() / total)
-            .collect();
+        let background =
+            (0..count).map(|at| rows.iter().zip(&weights).map(|(r, w)| r.p[at] * w).sum::<f32>() / total).collect();
         Self { rows, background }
     }
 
@@ -161,7 +164,13 @@ impl Model {
     }
 
     /// The unasked findings that would tell the leading diseases apart best, by expected information.
-    pub(crate) fn ask_next(&self, vocabulary: &Vocabulary, evidence: &Evidence, ranked: &[Ranked], limit: usize) -> Vec<Question> {
+    pub(crate) fn ask_next(
+        &self,
+        vocabulary: &Vocabulary,
+        evidence: &Evidence,
+        ranked: &[Ranked],
+        limit: usize,
+    ) -> Vec<Question> {
         const LEADERS: usize = 12;
         let leaders: Vec<(&Row, f32)> = ranked
             .iter()
@@ -191,7 +200,11 @@ impl Model {
     }
 
     /// What is believed of one disease: each listed finding with its probability and its background, strongest first.
-    pub(crate) fn beliefs(&self, vocabulary: &Vocabulary, slug: &str) -> Option<(Likelihoods, Vec<(String, f32, f32)>)> {
+    pub(crate) fn beliefs(
+        &self,
+        vocabulary: &Vocabulary,
+        slug: &str,
+    ) -> Option<(Likelihoods, Vec<(String, f32, f32)>)> {
         let row = self.rows.iter().find(|r| r.likelihoods.slug == slug)?;
         let mut beliefs: Vec<(String, f32, f32)> = row
             .likelihoods
@@ -206,7 +219,8 @@ impl Model {
 
     /// Findings that count, with their weights.
     fn weights(&self, vocabulary: &Vocabulary, evidence: &Evidence) -> Vec<Weighted> {
-        let implied: BTreeSet<usize> = evidence.present.iter().flat_map(|&at| vocabulary.broader(at).iter().copied()).collect();
+        let implied: BTreeSet<usize> =
+            evidence.present.iter().flat_map(|&at| vocabulary.broader(at).iter().copied()).collect();
         let mut by_category: BTreeMap<(&str, bool), Vec<usize>> = BTreeMap::new();
         for &at in evidence.present.difference(&implied) {
             by_category.entry((&vocabulary.findings()[at].category, true)).or_default().push(at);
@@ -252,18 +266,28 @@ impl Model {
             })
             .collect();
         if let Some(&ratio) = photo.get(&row.likelihoods.slug) {
-            let (zh, en) = if ratio > 0.0 { ("照片相符", "the photo fits") } else { ("照片不符", "the photo does not fit") };
+            let (zh, en) = if ratio > 0.0 {
+                ("照片相符", "the photo fits")
+            } else {
+                ("照片不符", "the photo does not fit")
+            };
             all.push((ratio, Reason { finding: "photo".into(), zh: zh.into(), en: en.into(), supports: ratio > 0.0 }));
         }
         let age = row.likelihoods.patient_factor(evidence.patient.age_years, None).max(1e-3).ln();
         if let Some(years) = evidence.patient.age_years {
             let (zh, en) = if age > 0.0 { ("年龄相符", "typical age") } else { ("年龄少见", "unusual age") };
             let shown = if years < 2.0 { format!("{:.0} months", years * 12.0) } else { format!("{years:.0} years") };
-            all.push((age, Reason { finding: "age".into(), zh: zh.into(), en: format!("{en} ({shown})"), supports: age > 0.0 }));
+            all.push((
+                age,
+                Reason { finding: "age".into(), zh: zh.into(), en: format!("{en} ({shown})"), supports: age > 0.0 },
+            ));
         }
         all.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
         let pick = |supports: bool, most: usize| {
-            all.iter().filter(move |(r, reason)| r.abs() >= REASON_FROM && reason.supports == supports).take(most).map(|(_, r)| r.clone())
+            all.iter()
+                .filter(move |(r, reason)| r.abs() >= REASON_FROM && reason.supports == supports)
+                .take(most)
+                .map(|(_, r)| r.clone())
         };
         pick(true, REASONS_FOR).chain(pick(false, REASONS_AGAINST)).collect()
     }
@@ -297,7 +321,12 @@ fn listed(vocabulary: &Vocabulary, likelihoods: &Likelihoods) -> Vec<f32> {
     let said: Vec<(usize, f32)> = BANDS
         .iter()
         .flat_map(|(band, value)| {
-            likelihoods.findings.get(*band).into_iter().flatten().filter_map(|id| Some((vocabulary.position(id)?, *value)))
+            likelihoods
+                .findings
+                .get(*band)
+                .into_iter()
+                .flatten()
+                .filter_map(|id| Some((vocabulary.position(id)?, *value)))
         })
         .collect();
     for &(at, value) in &said {
@@ -354,10 +383,8 @@ impl Evidence {
         };
         let present = of(true);
         let denied = of(false).difference(&present).copied().collect();
-        let patient = Patient {
-            age_years: patient.age_years.or(extraction.age_years),
-            sex: patient.sex.or(extraction.sex),
-        };
+        let patient =
+            Patient { age_years: patient.age_years.or(extraction.age_years), sex: patient.sex.or(extraction.sex) };
         Self { present, denied, patient }
     }
 }

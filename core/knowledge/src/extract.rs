@@ -80,14 +80,24 @@ struct LaboratoryRule {
 /// Usual adult reference limits (WHO 2011 for haemoglobin; Chinese WS/T 405-2012 for blood counts; Westergren ESR; others as printed
 /// on county-laboratory reports). Only values clearly beyond them count.
 const LABORATORY: &[(&str, &str, bool, f32)] = &[
-    ("leucocytosis", r"(?:wbc|白细胞(?:计数|总数)?|white (?:blood )?cells?(?: count)?|lekocytes?|leukocytes?)[^0-9a-z]{0,8}(\d+(?:\.\d+)?)", true, 10.5),
+    (
+        "leucocytosis",
+        r"(?:wbc|白细胞(?:计数|总数)?|white (?:blood )?cells?(?: count)?|lekocytes?|leukocytes?)[^0-9a-z]{0,8}(\d+(?:\.\d+)?)",
+        true,
+        10.5,
+    ),
     ("leucopenia", r"(?:wbc|白细胞(?:计数|总数)?)[^0-9a-z]{0,8}(\d+(?:\.\d+)?)", false, 3.6),
     ("thrombocytopenia", r"(?:plt|血小板(?:计数)?|platelets?(?: count)?)[^0-9a-z]{0,8}(\d+(?:\.\d+)?)", false, 100.0),
     ("raised-crp-esr", r"(?:esr|血沉|红细胞沉降率)[^0-9a-z]{0,8}(\d+(?:\.\d+)?)", true, 30.0),
     ("raised-crp-esr", r"(?:crp|c反应蛋白)[^0-9a-z]{0,8}(\d+(?:\.\d+)?)", true, 10.0),
     ("raised-ck", r"(?:\bck|肌酸激酶|creatine kinase)[^0-9a-z]{0,8}(\d+(?:\.\d+)?)", true, 300.0),
     ("raised-glucose", r"(?:glu|血糖|glucose)[^0-9a-z]{0,8}(\d+(?:\.\d+)?)", true, 7.0),
-    ("eosinophilia", r"(?:嗜酸(?:性)?粒细胞(?:比例|百分比)?|eosinophils?|eos)[^0-9a-z]{0,8}(\d+(?:\.\d+)?) ?%", true, 6.0),
+    (
+        "eosinophilia",
+        r"(?:嗜酸(?:性)?粒细胞(?:比例|百分比)?|eosinophils?|eos)[^0-9a-z]{0,8}(\d+(?:\.\d+)?) ?%",
+        true,
+        6.0,
+    ),
 ];
 
 impl Extractor {
@@ -123,8 +133,13 @@ impl Extractor {
             covered[start..end].iter_mut().for_each(|c| *c = true);
             out.findings.push(FoundFinding { id: vocabulary.findings()[at].id.clone(), present, span, text });
         };
-        for (start, end, phrase) in self.matches(&line) {
-            add(&mut out, self.finding[phrase], !line.denied(start, end), start, end);
+        let matches = self.matches(&line);
+        let mut taken = vec![false; line.chars.len()];
+        for &(start, end, _) in &matches {
+            taken[start..end].iter_mut().for_each(|t| *t = true);
+        }
+        for (start, end, phrase) in matches {
+            add(&mut out, self.finding[phrase], !line.denied(start, end, &taken), start, end);
         }
         for (id, start, end) in self.rules.numbers(&line) {
             if let Some(at) = vocabulary.position(&id) {
@@ -216,6 +231,23 @@ struct Line {
     bytes: Vec<usize>,
 }
 
+/// Words that do not break a list.
+const LIST_WORDS: [&str; 14] = [
+    "or",
+    "nor",
+    "and",
+    "any",
+    "no",
+    "a",
+    "the",
+    "other",
+    "of",
+    "history",
+    "recent",
+    "associated",
+    "significant",
+    "signs",
+];
 const HARD_STOPS: [char; 7] = ['。', ';', '；', '!', '?', '\n', '.'];
 const SOFT_STOPS: [char; 5] = [',', '，', ':', '：', '、'];
 
@@ -258,20 +290,62 @@ impl Line {
         HARD_STOPS.contains(&self.chars[at]) && !self.is_decimal_point(at)
     }
 
-    /// Is the phrase at start..end denied by the words around it?
-    fn denied(&self, start: usize, end: usize) -> bool {
+    /// Is the phrase at start..end denied by the words around it? `taken` marks all understood characters.
+    fn denied(&self, start: usize, end: usize, taken: &[bool]) -> bool {
         let sentence = (0..start).rev().find(|&i| self.hard_stop(i)).map_or(0, |i| i + 1);
         let before: String = self.chars[sentence..start].iter().collect();
         let stop = (end..self.chars.len()).find(|&i| self.hard_stop(i) || SOFT_STOPS.contains(&self.chars[i]));
         let after: String = self.chars[end..stop.unwrap_or(self.chars.len())].iter().collect();
-        if is_han(self.chars[start]) { denied_zh(&before, &after) } else { denied_en(&before, &after) || denied_zh(&before, "") }
+        if is_han(self.chars[start]) {
+            return denied_zh(&before, &after);
+        }
+        let list = self.english_list(sentence, start, end, taken);
+        let before: String = self.chars[list..start].iter().collect();
+        denied_en(&before, &after) || denied_zh(&before, "")
+    }
+
+    /// Where the list begins in which an English phrase stands: "no fever, chills or itch" is one list, so "no" reaches over its commas;
+    /// "no fever, eats well, itches a little" is not, since a clause between the commas is more than an understood word.
+    fn english_list(&self, sentence: usize, start: usize, end: usize, taken: &[bool]) -> usize {
+        let commas: Vec<usize> = (sentence..start).filter(|&i| SOFT_STOPS.contains(&self.chars[i])).collect();
+        let bare = |from: usize, to: usize| {
+            let rest: String = (from..to).map(|i| if taken[i] { ' ' } else { self.chars[i] }).collect();
+            rest.split(|c: char| !c.is_alphanumeric()).all(|w| w.is_empty() || LIST_WORDS.contains(&w))
+        };
+        let own_end = (end..self.chars.len())
+            .find(|&i| self.hard_stop(i) || SOFT_STOPS.contains(&self.chars[i]))
+            .unwrap_or(self.chars.len());
+        let mut upper = own_end;
+        for &comma in commas.iter().rev() {
+            if !bare(comma + 1, upper) {
+                return comma + 1;
+            }
+            upper = comma;
+        }
+        sentence
     }
 }
 
 fn denied_zh(before: &str, after: &str) -> bool {
     /// Reach over 、 lists up to a comma.
     const LIST: [&str; 17] = [
-        "未见", "未触及", "未及", "未发现", "未出现", "未闻及", "未诉", "未查见", "没有", "不伴", "无", "没", "从未", "未有", "未扪及", "并无", "不含",
+        "未见",
+        "未触及",
+        "未及",
+        "未发现",
+        "未出现",
+        "未闻及",
+        "未诉",
+        "未查见",
+        "没有",
+        "不伴",
+        "无",
+        "没",
+        "从未",
+        "未有",
+        "未扪及",
+        "并无",
+        "不含",
     ];
     /// Reach over commas too.
     const SENTENCE: [&str; 2] = ["否认", "排除"];
@@ -279,7 +353,8 @@ fn denied_zh(before: &str, after: &str) -> bool {
     const DIRECT: [&str; 5] = ["不", "非", "不会", "不太", "并不"];
     /// Words after which the text speaks of what is there.
     const RESUME: [&str; 18] = [
-        "有", "伴", "可见", "出现", "但", "而", "见", "发生", "呈", "为", "诱因", "原因", "好转", "改善", "效果", "缓解", "消退", "后",
+        "有", "伴", "可见", "出现", "但", "而", "见", "发生", "呈", "为", "诱因", "原因", "好转", "改善", "效果",
+        "缓解", "消退", "后",
     ];
     const AFTER: [&str; 10] = ["阴性", "(-)", "(—)", "(一)", "不明显", "不显", "不著", "未见", "未查见", "正常"];
     let resumed = |rest: &str| RESUME.iter().any(|word| rest.contains(word));
@@ -290,28 +365,52 @@ fn denied_zh(before: &str, after: &str) -> bool {
     if DIRECT.iter().any(|word| before.ends_with(word)) {
         return true;
     }
-    if let Some(rest) = SENTENCE.iter().filter_map(|word| before.rfind(word).map(|at| &before[at + word.len()..])).next_back() {
+    if let Some(rest) =
+        SENTENCE.iter().filter_map(|word| before.rfind(word).map(|at| &before[at + word.len()..])).next_back()
+    {
         if !resumed(rest) {
             return true;
         }
     }
     let clause = before.rsplit([',', '，', ':', '：']).next().unwrap_or(before);
-    let last = LIST
-        .iter()
-        .filter_map(|word| clause.rfind(word).map(|at| at + word.len()))
-        .max()
-        .map(|at| &clause[at..]);
+    let last =
+        LIST.iter().filter_map(|word| clause.rfind(word).map(|at| at + word.len())).max().map(|at| &clause[at..]);
     last.is_some_and(|rest| !resumed(rest) && rest.chars().count() <= 30)
 }
 
 fn denied_en(before: &str, after: &str) -> bool {
     const NEGATORS: [&str; 13] = [
-        "no", "not", "without", "denies", "denied", "denying", "never", "nor", "neither", "absent", "lacks", "lacked", "negative",
+        "no", "not", "without", "denies", "denied", "denying", "never", "nor", "neither", "absent", "lacks", "lacked",
+        "negative",
     ];
     /// Words after which the text speaks of what is there.
     const RESUME: [&str; 26] = [
-        "but", "however", "although", "though", "with", "has", "had", "have", "is", "are", "was", "were", "developed", "presents",
-        "presented", "showed", "shows", "reveals", "revealed", "except", "which", "there", "despite", "because", "improvement", "response",
+        "but",
+        "however",
+        "although",
+        "though",
+        "with",
+        "has",
+        "had",
+        "have",
+        "is",
+        "are",
+        "was",
+        "were",
+        "developed",
+        "presents",
+        "presented",
+        "showed",
+        "shows",
+        "reveals",
+        "revealed",
+        "except",
+        "which",
+        "there",
+        "despite",
+        "because",
+        "improvement",
+        "response",
     ];
     const REACH: usize = 14;
     let words: Vec<&str> = before.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
@@ -334,15 +433,23 @@ impl Rules {
         let regex = |pattern: &str| Regex::new(pattern).expect("a pattern of this file compiles");
         const NUMBER_ZH: &str = r"(\d+(?:\.\d+)?|半|[一二两三四五六七八九十]{1,3}|数|多)";
         Self {
-            age_zh: regex(r"(?:(\d{1,3})|([一二两三四五六七八九十]{1,3}))(岁|周岁|个月大|月龄|天大|日龄)|(\d{1,2})个?月(?:的)?(?:婴|宝宝|男婴|女婴|患儿|大)|(?:生后|出生)(\d{1,2})(天|日|周|个月)"),
+            age_zh: regex(
+                r"(?:(\d{1,3})|([一二两三四五六七八九十]{1,3}))(岁|周岁|个月大|月龄|天大|日龄)|(\d{1,2})个?月(?:的)?(?:婴|宝宝|男婴|女婴|患儿|大)|(?:生后|出生)(\d{1,2})(天|日|周|个月)",
+            ),
             age_en: regex(r"(\d{1,3}(?:\.\d)?) ?(year|yr|month|week|day|yo\b|y/o|y\.o)s?(?: old)?"),
-            duration_zh: regex(&format!(r"{NUMBER_ZH}(?:余|多|来)?(?:个)?(?:余|多)?(小时|天|日|周|星期|月|年)(?:余|多)?")),
-            duration_en: regex(r"(\d+(?:\.\d+)?|an?|one|two|three|four|five|six|seven|eight|nine|ten|several|few|many)(?: to \d+| \d+)? ?(hour|day|week|month|year)s?( old)?( ago| history| duration)?"),
+            duration_zh: regex(&format!(
+                r"{NUMBER_ZH}(?:余|多|来)?(?:个)?(?:余|多)?(小时|天|日|周|星期|月|年)(?:余|多)?"
+            )),
+            duration_en: regex(
+                r"(\d+(?:\.\d+)?|an?|one|two|three|four|five|six|seven|eight|nine|ten|several|few|many)(?: to \d+| \d+)? ?(hour|day|week|month|year)s?( old)?( ago| history| duration)?",
+            ),
             celsius: regex(r"(3[5-9]|4[0-2])(\.\d)? ?(?:℃|°c|摄氏度|度|c\b)"),
             fahrenheit: regex(r"(9[5-9]|10[0-8])(\.\d)? ?(?:℉|°f|f\b)"),
             laboratory: LABORATORY
                 .iter()
-                .map(|(finding, pattern, over, limit)| (regex(pattern), LaboratoryRule { finding, over: *over, limit: *limit }))
+                .map(|(finding, pattern, over, limit)| {
+                    (regex(pattern), LaboratoryRule { finding, over: *over, limit: *limit })
+                })
                 .collect(),
         }
     }
@@ -363,7 +470,14 @@ impl Rules {
                 months / 12.0
             } else {
                 let unit = c.get(6)?.as_str();
-                number(5)? / if unit == "周" { 52.0 } else if unit == "个月" { 12.0 } else { 365.0 }
+                number(5)?
+                    / if unit == "周" {
+                        52.0
+                    } else if unit == "个月" {
+                        12.0
+                    } else {
+                        365.0
+                    }
             };
             Some((years, c.get(0)?))
         });
@@ -387,7 +501,13 @@ impl Rules {
             Some((n / per_year, whole))
         });
         let (years, m) = match (zh, en) {
-            (Some(a), Some(b)) => if a.1.start() <= b.1.start() { a } else { b },
+            (Some(a), Some(b)) => {
+                if a.1.start() <= b.1.start() {
+                    a
+                } else {
+                    b
+                }
+            }
             (a, b) => a.or(b)?,
         };
         let (start, end) = place(m);
@@ -406,7 +526,11 @@ impl Rules {
             .celsius
             .captures_iter(&line.text)
             .filter_map(|c| Some((degrees(&c)?, c.get(0)?)))
-            .chain(self.fahrenheit.captures_iter(&line.text).filter_map(|c| Some(((degrees(&c)? - 32.0) / 1.8, c.get(0)?))))
+            .chain(
+                self.fahrenheit
+                    .captures_iter(&line.text)
+                    .filter_map(|c| Some(((degrees(&c)? - 32.0) / 1.8, c.get(0)?))),
+            )
             .max_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((celsius, m)) = hottest {
             let (start, end) = place(&m);
@@ -419,7 +543,10 @@ impl Rules {
         }
         for (regex, rule) in &self.laboratory {
             for c in regex.captures_iter(&line.text) {
-                let (Some(whole), Some(value)) = (c.get(0), c.get(1).and_then(|m| m.as_str().parse::<f32>().ok())) else { continue };
+                let (Some(whole), Some(value)) = (c.get(0), c.get(1).and_then(|m| m.as_str().parse::<f32>().ok()))
+                else {
+                    continue;
+                };
                 if (value > rule.limit) == rule.over && value != rule.limit {
                     let (start, end) = place(&whole);
                     out.push((rule.finding.to_owned(), start, end));
@@ -499,7 +626,8 @@ fn course_of(days: f32) -> &'static str {
 }
 
 fn han_number(text: &str) -> Option<f32> {
-    let digit = |c: char| "零一二三四五六七八九".chars().position(|d| d == c).or((c == '两').then_some(2)).map(|n| n as f32);
+    let digit =
+        |c: char| "零一二三四五六七八九".chars().position(|d| d == c).or((c == '两').then_some(2)).map(|n| n as f32);
     match text.split_once('十') {
         Some((tens, ones)) => {
             let tens = if tens.is_empty() { 1.0 } else { digit(tens.chars().next()?)? };
@@ -512,10 +640,12 @@ fn han_number(text: &str) -> Option<f32> {
 
 fn sex(text: &str) -> Option<Sex> {
     const FEMALE: [&str; 17] = [
-        "女性", "女孩", "女婴", "女童", "女，", "女,", ",女", "，女", "女患", "妇女", "孕妇", "女 ", "产妇", "妻子", "女儿", "女士", "女子",
+        "女性", "女孩", "女婴", "女童", "女，", "女,", ",女", "，女", "女患", "妇女", "孕妇", "女 ", "产妇", "妻子",
+        "女儿", "女士", "女子",
     ];
     const MALE: [&str; 16] = [
-        "男性", "男孩", "男婴", "男童", "男，", "男,", ",男", "，男", "男患", "男子", "男 ", "丈夫", "儿子", "先生", "男士", "小伙",
+        "男性", "男孩", "男婴", "男童", "男，", "男,", ",男", "，男", "男患", "男子", "男 ", "丈夫", "儿子", "先生",
+        "男士", "小伙",
     ];
     let zh = |words: &[&str]| words.iter().filter_map(|w| text.find(w)).min();
     let en = |words: &[&str]| {
@@ -576,7 +706,7 @@ mod tests {
             denies: denies.iter().map(|s| (*s).to_owned()).collect(),
         };
         Vocabulary::new(vec![
-            finding("itch", &["瘙痒", "痒"], &["itch", "itching", "itchy"], &[]),
+            finding("itch", &["瘙痒", "痒"], &["itch", "itching", "itches", "itchy"], &[]),
             finding("no-itch", &["不痒", "无瘙痒"], &["non-pruritic"], &["itch"]),
             finding("fever", &["发热", "发烧"], &["fever", "febrile"], &[]),
             finding("high-fever", &["高热"], &["high fever"], &[]),
@@ -594,7 +724,8 @@ mod tests {
         let v = vocabulary();
         let e = Extractor::new(&v).extract(&v, text);
         let ids = |present: bool| {
-            let mut ids: Vec<String> = e.findings.iter().filter(|f| f.present == present).map(|f| f.id.clone()).collect();
+            let mut ids: Vec<String> =
+                e.findings.iter().filter(|f| f.present == present).map(|f| f.id.clone()).collect();
             ids.sort();
             ids.dedup();
             ids
@@ -608,7 +739,10 @@ mod tests {
         assert_eq!(present, ["erythema", "itch"]);
         assert_eq!(absent, ["arthralgia", "fever"]);
         let (present, absent, _) = read("无明显诱因出现红斑，否认发热，关节痛");
-        assert_eq!((present.as_slice(), absent.as_slice()), (&["erythema".to_owned()][..], &["arthralgia".to_owned(), "fever".to_owned()][..]));
+        assert_eq!(
+            (present.as_slice(), absent.as_slice()),
+            (&["erythema".to_owned()][..], &["arthralgia".to_owned(), "fever".to_owned()][..])
+        );
     }
 
     #[test]
@@ -618,6 +752,11 @@ mod tests {
         assert_eq!(absent, ["arthralgia", "fever", "itch"]);
         let (present, absent, _) = read("KOH was negative. She is febrile.");
         assert_eq!((present.len(), absent.len()), (1, 1));
+        let (present, absent, _) = read("No fever, eats well, itches slightly; red patch");
+        assert_eq!(present, ["erythema", "itch"]);
+        assert_eq!(absent, ["fever"]);
+        let (present, _, _) = read("No fever, vesicles or joint pain");
+        assert!(present.is_empty(), "{present:?}");
     }
 
     #[test]

@@ -36,7 +36,28 @@ pub(crate) fn fold(text: &str) -> String {
             out.push(' ');
         }
     }
-    drop_spaces_beside_han(out.trim_matches([' ', '.']))
+    inn(&drop_spaces_beside_han(out.trim_matches([' ', '.'])))
+}
+
+/// United States adopted names -> international nonproprietary names (WHO INN), which the articles use.
+fn inn(folded: &str) -> String {
+    const NAMES: [(&str, &str); 9] = [
+        ("epinephrine", "adrenaline"),
+        ("acetaminophen", "paracetamol"),
+        ("acyclovir", "aciclovir"),
+        ("valacyclovir", "valaciclovir"),
+        ("cephalexin", "cefalexin"),
+        ("cyclosporine", "ciclosporin"),
+        ("rifampin ", "rifampicin "),
+        ("albuterol", "salbutamol"),
+        ("petrolatum", "vaseline"),
+    ];
+    if !folded.bytes().any(|b| b.is_ascii_lowercase()) {
+        return folded.to_owned();
+    }
+    NAMES
+        .iter()
+        .fold(folded.to_owned(), |text, (usan, inn)| if text.contains(usan) { text.replace(usan, inn) } else { text })
 }
 
 fn half_width(c: char) -> char {

@@ -1,13 +1,13 @@
 //! The way of a text through this crate: extraction -> differential -> urgency -> next questions; and triage for patients.
 
+use crate::KnowledgeError;
 use crate::article::{Bilingual, Triage};
 use crate::differential::{Evidence, Model, Patient, Question, Ranked};
 use crate::encyclopedia::Encyclopedia;
 use crate::extract::{Extraction, Extractor};
 use crate::likelihood::Likelihoods;
-use crate::urgency::{Urgency, UrgencyRules, urgency};
+use crate::urgency::{FOR_DOCTORS, FOR_PATIENTS, Urgency, UrgencyRules, urgency};
 use crate::vocabulary::{Finding, Vocabulary};
-use crate::KnowledgeError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -127,7 +127,7 @@ impl Encyclopedia {
         let differential = r.model.rank(&r.vocabulary, &evidence, &self.text_agreement(text)?, photo);
         let age = evidence.patient.age_years;
         let flags = r.urgency.red_flags(&r.vocabulary, &evidence.present, age);
-        let urgency = urgency(flags, &r.feared(&differential));
+        let urgency = urgency(flags, &r.feared(&differential), FOR_DOCTORS);
         let ask_next = r.model.ask_next(&r.vocabulary, &evidence, &differential, QUESTIONS);
         Ok(Differential { extraction, differential, urgency, ask_next })
     }
@@ -142,17 +142,18 @@ impl Encyclopedia {
         let evidence = Evidence::new(&r.vocabulary, &extraction, patient);
         let age = evidence.patient.age_years;
         let flags = r.urgency.red_flags(&r.vocabulary, &evidence.present, age);
-        let skin = evidence
-            .present
-            .iter()
-            .any(|&at| r.urgency.skin_categories.contains(&r.vocabulary.findings()[at].category));
+        let skin = r.urgency.concerns_skin(&r.vocabulary, &evidence.present, &crate::fold::fold(complaint));
         let (level, reasons) = if flags.is_none() && !skin {
             (TriageLevel::N, Vec::new())
         } else {
-            let differential = r.model.rank(&r.vocabulary, &evidence, &self.text_agreement(complaint)?, &BTreeMap::new());
+            let differential =
+                r.model.rank(&r.vocabulary, &evidence, &self.text_agreement(complaint)?, &BTreeMap::new());
             // A patient is not told names of diseases: what the model fears has one neutral reason.
-            let neutral = Bilingual { zh: "需要医生当面判断的情况".into(), en: "a condition that a doctor should see".into() };
-            let mut judged = urgency(flags, &r.feared(&differential));
+            let neutral = Bilingual {
+                zh: "需要医生当面判断的情况".into(),
+                en: "a condition that a doctor should see".into(),
+            };
+            let mut judged = urgency(flags, &r.feared(&differential), FOR_PATIENTS);
             for reason in &mut judged.reasons {
                 if reason.zh.starts_with("可能为") {
                     *reason = neutral.clone();

@@ -3,9 +3,11 @@
 //! Scores (docs of each constant): a name beats any text. The figures come from the design's measurement
 //! (hit@5 1.00 with this layer, .70 without) and are re-measured by `barefoot evaluate search`.
 
-use crate::encyclopedia::Encyclopedia;
-use crate::fold::{fold, is_han, tokens};
 use crate::KnowledgeError;
+use crate::differential::Patient;
+use crate::encyclopedia::Encyclopedia;
+use crate::extract::FoundFinding;
+use crate::fold::{fold, is_han, pinyin_variants, tokens};
 use rusqlite::Connection;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -25,8 +27,16 @@ const TYPO_BELOW: f32 = 50.0;
 /// A name one mistake away; each further mistake costs [`TYPO_STEP`].
 const TYPO: f32 = 50.0;
 const TYPO_STEP: f32 = 6.0;
+/// A Chinese query that sounds like a name but is written otherwise (红班狼疮 for 红斑狼疮).
+const HOMOPHONE: f32 = 75.0;
+/// What a spelling mistake in one word of a longer English name costs.
+const WORD_MALUS: f32 = 3.0;
 /// Best full-text hit; below every name.
 const TEXT: f32 = 40.0;
+/// Best hit by findings: above the text, whose words it weighs, below names.
+const FINDINGS: f32 = 44.0;
+/// Of a hit by findings, what the differential says; the text says the rest.
+const DIFFERENTIAL_SHARE: f32 = 0.6;
 /// Longest query, characters; the rest is ignored.
 const MAX_QUERY_CHARS: usize = 200;
 /// Words of a long text that are looked up.
@@ -46,6 +56,8 @@ pub enum HitKind {
     Part,
     /// A name that is spelt nearly so.
     Typo,
+    /// Findings that the query names.
+    Finding,
     /// The article's text.
     Text,
 }
@@ -134,30 +146,19 @@ impl Encyclopedia {
             return Ok(Vec::new());
         }
         let mut best: HashMap<i64, Best> = HashMap::new();
-        let mut offer = |disease: i64, candidate: Best| {
-            let entry = best.entry(disease).or_insert(candidate);
-            if candidate.score > entry.score {
-                *entry = candidate;
-            }
-        };
+        let sounds: Vec<String> = pinyin_variants(&query).iter().map(|syllables| syllables.concat()).collect();
         for (at, name) in self.names.names.iter().enumerate() {
-            if let Some((score, kind)) = by_name(&query, name) {
-                offer(name.disease, Best { score: score - name.malus, kind, name: at });
+            let homophone = || homophone(&sounds, name).map(|score| (score, HitKind::Typo));
+            if let Some((score, kind)) = by_name(&query, name).or_else(homophone) {
+                offer(&mut best, name.disease, Best { score: score - name.malus, kind, name: at });
             }
         }
-        if best.values().all(|b| b.score < TYPO_BELOW) {
-            let mut typo = |disease, candidate: Best| {
-                let entry = best.entry(disease).or_insert(candidate);
-                if candidate.score > entry.score {
-                    *entry = candidate;
-                }
-            };
-            let letters: Vec<char> = query.chars().collect();
-            for (at, name) in self.names.names.iter().enumerate().filter(|(_, n)| !n.code) {
-                if let Some(mistakes) = typo_distance(&letters, name) {
-                    let score = TYPO - TYPO_STEP * (mistakes as f32 - 1.0) - name.malus;
-                    typo(name.disease, Best { score, kind: HitKind::Typo, name: at });
-                }
+        let sure = |best: &HashMap<i64, Best>| best.values().any(|b| b.score >= TYPO_BELOW);
+        if !sure(&best) {
+            let understood = self.by_findings(&query, &mut best)?;
+            // What is understood as findings is not a misspelt name.
+            if !understood {
+                self.by_typo(&query, &mut best);
             }
         }
         self.by_text(&query, &mut best)?;
@@ -165,6 +166,38 @@ impl Encyclopedia {
         order.sort_by(|(a_id, a), (b_id, b)| b.score.total_cmp(&a.score).then(a_id.cmp(b_id)));
         order.truncate(limit);
         Ok(order.into_iter().map(|(id, best)| self.hit(id, best)).collect())
+    }
+
+    /// Names that are spelt nearly so.
+    fn by_typo(&self, query: &str, best: &mut HashMap<i64, Best>) {
+        let letters: Vec<char> = query.chars().collect();
+        for (at, name) in self.names.names.iter().enumerate().filter(|(_, n)| !n.code) {
+            if let Some(cost) = typo_cost(&letters, name) {
+                offer(best, name.disease, Best { score: TYPO - cost - name.malus, kind: HitKind::Typo, name: at });
+            }
+        }
+    }
+
+    /// Findings in the query -> the differential's first diseases. Says whether the whole query was understood.
+    fn by_findings(&self, query: &str, best: &mut HashMap<i64, Best>) -> Result<bool, KnowledgeError> {
+        const LEADERS: usize = 10;
+        let answer = self.differential(query, Patient::default(), &BTreeMap::new())?;
+        // A drug is a trigger in the vocabulary; who types it looks for its use, which the text knows.
+        let category =
+            |id: &str| self.vocabulary().ok().and_then(|v| v.iter().find(|f| f.id == id).map(|f| f.category.clone()));
+        let told = |f: &&FoundFinding| f.present && category(&f.id).is_some_and(|c| c != "trigger");
+        if answer.extraction.findings.iter().find(told).is_none() {
+            return Ok(false);
+        }
+        let share: HashMap<i64, f32> = self.full_text(query)?.into_iter().collect();
+        let top = answer.differential.first().map_or(1.0, |d| d.p);
+        for ranked in answer.differential.iter().take(LEADERS) {
+            let Some((&id, _)) = self.names.diseases.iter().find(|(_, d)| d.0 == ranked.slug) else { continue };
+            let text = share.get(&id).copied().unwrap_or(0.0);
+            let score = FINDINGS * (DIFFERENTIAL_SHARE * ranked.p / top + (1.0 - DIFFERENTIAL_SHARE) * text);
+            offer(best, id, Best { score, kind: HitKind::Finding, name: 0 });
+        }
+        Ok(answer.extraction.not_understood.is_empty())
     }
 
     fn hit(&self, id: i64, best: Best) -> Hit {
@@ -208,6 +241,23 @@ impl Encyclopedia {
     }
 }
 
+fn offer(best: &mut HashMap<i64, Best>, disease: i64, candidate: Best) {
+    let entry = best.entry(disease).or_insert(candidate);
+    if candidate.score > entry.score {
+        *entry = candidate;
+    }
+}
+
+/// Does a name, or a part of it, sound like the query?
+fn homophone(sounds: &[String], name: &Name) -> Option<f32> {
+    const PART_FROM: usize = 6;
+    if sounds.iter().any(|s| name.pinyin.contains(s)) {
+        return Some(HOMOPHONE);
+    }
+    let part = |s: &String| s.len() >= PART_FROM && name.pinyin.iter().any(|p| p.contains(s.as_str()));
+    sounds.iter().any(part).then_some(CONTAINS + 5.0)
+}
+
 fn by_name(query: &str, name: &Name) -> Option<(f32, HitKind)> {
     if name.folded == query {
         return Some((EXACT, HitKind::Name));
@@ -245,26 +295,28 @@ fn by_name(query: &str, name: &Name) -> Option<(f32, HitKind)> {
 }
 
 /// Chinese anywhere; Latin only at word borders ("lice" is not in "police").
-fn contains_whole(text: &str, part: &str) -> bool {
+pub(crate) fn contains_whole(text: &str, part: &str) -> bool {
     text.match_indices(part).any(|(at, _)| {
         let latin = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-        part.chars().any(is_han) || !(latin(text[..at].chars().next_back()) || latin(text[at + part.len()..].chars().next()))
+        part.chars().any(is_han)
+            || !(latin(text[..at].chars().next_back()) || latin(text[at + part.len()..].chars().next()))
     })
 }
 
-/// Spelling mistakes between the query and a name or its pinyin, when few enough to be meant.
-fn typo_distance(query: &[char], name: &Name) -> Option<usize> {
+/// What the spelling mistakes between the query and a name, its pinyin or one of its words cost, when few enough to be meant.
+fn typo_cost(query: &[char], name: &Name) -> Option<f32> {
     let han = query.iter().any(|c| is_han(*c));
-    let allowed = if han { query.len() / 3 } else { query.len() / 4 }.min(3);
+    let allowed = (query.len() / 3).min(3);
     if allowed == 0 {
         return None;
     }
-    let pinyin = name.pinyin.iter().filter(|_| !han);
-    std::iter::once(&name.folded)
-        .chain(pinyin)
-        .filter_map(|text| edit_distance(query, &text.chars().collect::<Vec<_>>(), allowed))
-        .min()
-        .filter(|d| *d > 0)
+    let distance = |text: &str| edit_distance(query, &text.chars().collect::<Vec<_>>(), allowed).filter(|d| *d > 0);
+    let cost = |mistakes: usize| TYPO_STEP * (mistakes as f32 - 1.0);
+    let whole = distance(&name.folded).map(cost);
+    let pinyin = name.pinyin.iter().filter(|_| !han).filter_map(|text| distance(text)).min().map(cost);
+    let words = || name.folded.split(' ').filter(|word| word.len() > 4 && word.len() < name.folded.len());
+    let word = if han { None } else { words().filter_map(distance).min().map(|d| cost(d) + WORD_MALUS) };
+    [whole, pinyin, word].into_iter().flatten().reduce(f32::min)
 }
 
 /// Optimal string alignment distance (insert, delete, replace, swap neighbours), given up beyond `allowed`.

@@ -1,12 +1,17 @@
 //! Red flags and the degree of hurry (`content/red_flags.toml`). Rules override every model: a model raises the level, never lowers it.
 
 use crate::article::{Bilingual, Triage};
+use crate::search::contains_whole;
 use crate::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Share of the differential in diseases of at least a level that raises the urgency to it.
-const RAISE_FROM: [(Triage, f32); 3] = [(Triage::E, 0.30), (Triage::U, 0.45), (Triage::R, 0.5)];
+pub(crate) type RaiseFrom = [(Triage, f32); 3];
+/// For a doctor, who sees the differential too.
+pub(crate) const FOR_DOCTORS: RaiseFrom = [(Triage::E, 0.30), (Triage::U, 0.45), (Triage::R, 0.5)];
+/// For a patient, who sees only the level: more careful, within 35 % of over-triage on tests/data/triage_tune.jsonl.
+pub(crate) const FOR_PATIENTS: RaiseFrom = [(Triage::E, 0.08), (Triage::U, 0.18), (Triage::R, 0.35)];
 
 /// One red flag.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,6 +80,10 @@ pub struct UrgencyRules {
     pub frailty: Vec<Frailty>,
     /// Categories of the vocabulary whose findings mean that there is a skin problem.
     pub skin_categories: Vec<String>,
+    /// Single findings of other categories that mean so too.
+    pub skin_findings: Vec<String>,
+    /// Words that mean so even where no finding was understood: a complaint of the skin must not be waved away.
+    pub skin_words: Vec<String>,
     /// Per level E, U, R, P, N.
     pub advice: BTreeMap<String, Advice>,
 }
@@ -90,7 +99,12 @@ pub struct Urgency {
 
 impl UrgencyRules {
     /// The level of the red flags alone, with their reasons; `None` when none fires.
-    pub(crate) fn red_flags(&self, vocabulary: &Vocabulary, present: &BTreeSet<usize>, age: Option<f32>) -> Option<Urgency> {
+    pub(crate) fn red_flags(
+        &self,
+        vocabulary: &Vocabulary,
+        present: &BTreeSet<usize>,
+        age: Option<f32>,
+    ) -> Option<Urgency> {
         let present: BTreeSet<&str> = present
             .iter()
             .flat_map(|&at| vocabulary.broader(at).iter().copied().chain([at]))
@@ -110,6 +124,17 @@ impl UrgencyRules {
         let level = fired.first()?.level;
         let reasons = fired.into_iter().map(|f| Bilingual { zh: f.zh.clone(), en: f.en.clone() }).collect();
         Some(Urgency { level, reasons })
+    }
+
+    /// Is there a skin problem at all? `folded` is the complaint as [`crate::fold::fold`] gives it.
+    pub(crate) fn concerns_skin(&self, vocabulary: &Vocabulary, present: &BTreeSet<usize>, folded: &str) -> bool {
+        if self.skin_words.iter().any(|word| contains_whole(folded, word)) {
+            return true;
+        }
+        present
+            .iter()
+            .map(|&at| &vocabulary.findings()[at])
+            .any(|f| self.skin_categories.contains(&f.category) || self.skin_findings.contains(&f.id))
     }
 
     /// Raises a level by one where the patient is frail.
@@ -151,8 +176,8 @@ impl UrgencyRules {
                 out.push((flag.id.clone(), "has no source".to_owned()));
             }
         }
-        for id in self.frailty.iter().flat_map(|f| &f.any).filter(unknown) {
-            out.push(("frailty".to_owned(), format!("names the unknown finding {id}")));
+        for id in self.frailty.iter().flat_map(|f| &f.any).chain(&self.skin_findings).filter(unknown) {
+            out.push(("frailty or skin_findings".to_owned(), format!("names the unknown finding {id}")));
         }
         for level in ["E", "U", "R", "P", "N"].iter().filter(|level| !self.advice.contains_key(**level)) {
             out.push(("advice".to_owned(), format!("lacks the level {level}")));
@@ -162,10 +187,14 @@ impl UrgencyRules {
 }
 
 /// Joins the red flags with what the differential fears: the higher level counts.
-pub(crate) fn urgency(red_flags: Option<Urgency>, feared: &[(f32, Triage, Bilingual)]) -> Urgency {
+pub(crate) fn urgency(
+    red_flags: Option<Urgency>,
+    feared: &[(f32, Triage, Bilingual)],
+    raise_from: RaiseFrom,
+) -> Urgency {
     let mut urgency = red_flags.unwrap_or(Urgency { level: Triage::P, reasons: Vec::new() });
     let share = |level: Triage| feared.iter().filter(|(_, t, _)| *t >= level).map(|(p, ..)| p).sum::<f32>();
-    let model = RAISE_FROM.iter().find(|(level, from)| share(*level) >= *from).map(|(level, _)| *level);
+    let model = raise_from.iter().find(|(level, from)| share(*level) >= *from).map(|(level, _)| *level);
     if let Some(level) = model.filter(|level| *level > urgency.level) {
         urgency.level = level;
         if let Some((.., name)) = feared.iter().filter(|(_, t, _)| *t >= level).max_by(|a, b| a.0.total_cmp(&b.0)) {
@@ -195,7 +224,7 @@ mod tests {
             let name = Bilingual { zh: "甲".into(), en: "a".into() };
             let feared: Vec<_> = feared.into_iter().map(|(p, t)| (p, t, name.clone())).collect();
             let flags = rule.map(|level| Urgency { level, reasons: vec![name.clone()] });
-            let joined = urgency(flags, &feared);
+            let joined = urgency(flags, &feared, FOR_PATIENTS);
             prop_assert!(joined.level >= rule.unwrap_or(Triage::P));
             if rule.is_some() {
                 prop_assert!(joined.reasons.contains(&name));

@@ -90,9 +90,9 @@ impl Network {
                 }
                 Node::Add { inputs: [a, b] } => (&values[*a] + &values[*b])?,
                 Node::GlobalAvgPool { input } => values[*input].mean((2, 3))?,
-                Node::Linear { name, input } => {
-                    values[*input].matmul(&self.weight(name, "weight").t()?)?.broadcast_add(self.weight(name, "bias"))?
-                }
+                Node::Linear { name, input } => values[*input]
+                    .matmul(&self.weight(name, "weight").t()?)?
+                    .broadcast_add(self.weight(name, "bias"))?,
             };
             values.push(value);
         }

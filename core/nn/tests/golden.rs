@@ -33,7 +33,8 @@ fn every_pack_agrees_with_pytorch() {
             })
             .collect();
         let answer = network.forward(&input, size).expect("runs");
-        let worst = |ours: &[f32], theirs: &[f32]| ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let worst =
+            |ours: &[f32], theirs: &[f32]| ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert_eq!(answer.logits.len(), golden.logits.len());
         assert!(worst(&answer.logits, &golden.logits) <= golden.tolerance, "{}: {:?}", path.display(), answer.logits);
         assert!(worst(&answer.features, &golden.features_first_16) <= golden.tolerance);

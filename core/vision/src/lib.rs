@@ -12,7 +12,7 @@ mod model;
 mod quality;
 
 pub use conformal_set::ConformalSet;
-pub use decode::{Picture, PhotoError};
+pub use decode::{PhotoError, Picture};
 pub use heat_map::HeatMap;
 pub use model::{ClassProbability, ImageModel, Label, Look, ModelError, Outcome};
 pub use quality::{Quality, QualityReason};

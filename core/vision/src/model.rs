@@ -205,7 +205,10 @@ impl ImageModel {
         let answer = self.network.forward(&input, self.manifest.input.size as usize)?;
         let mut logits = answer.logits.clone();
         let classes = self.labels().len();
-        if logits.len() != classes || answer.features.len() != self.scope.mean.len() || self.head.len() != classes * answer.map_shape.0 {
+        if logits.len() != classes
+            || answer.features.len() != self.scope.mean.len()
+            || self.head.len() != classes * answer.map_shape.0
+        {
             return Err(ModelError::Inconsistent("the network's answers and the tables differ in size"));
         }
         if self.manifest.input.flip_average {

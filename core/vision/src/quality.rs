@@ -44,8 +44,12 @@ impl QualityReason {
     #[must_use]
     pub fn text(self) -> (&'static str, &'static str) {
         match self {
-            Self::TooSmall => ("照片太小：请靠近些，用原始大小", "the photo is too small: go closer, use the full size"),
-            Self::Blurred => ("照片模糊：请对焦后稳住手机再拍", "the photo is blurred: focus, hold still, take it again"),
+            Self::TooSmall => {
+                ("照片太小：请靠近些，用原始大小", "the photo is too small: go closer, use the full size")
+            }
+            Self::Blurred => {
+                ("照片模糊：请对焦后稳住手机再拍", "the photo is blurred: focus, hold still, take it again")
+            }
             Self::TooDark => ("照片太暗：请到窗边或开灯再拍", "the photo is too dark: use daylight or a lamp"),
             Self::TooBright => ("照片过曝：请避开直射光再拍", "the photo is too bright: avoid direct light"),
             Self::NoSkin => ("照片里看不到皮肤", "no skin can be seen in the photo"),
@@ -195,9 +199,7 @@ mod tests {
         assert!(Quality::of(&bright).reasons.contains(&QualityReason::TooBright));
         let small = Picture::from_rgb(image::imageops::crop_imm(skin(textured).rgb(), 0, 0, 90, 90).to_image());
         assert!(Quality::of(&small).reasons.contains(&QualityReason::TooSmall));
-        let grass = Picture::from_rgb(RgbImage::from_fn(256, 256, |x, y| {
-            Rgb([40, (120 + textured(x, y)) as u8, 30])
-        }));
+        let grass = Picture::from_rgb(RgbImage::from_fn(256, 256, |x, y| Rgb([40, (120 + textured(x, y)) as u8, 30])));
         assert!(Quality::of(&grass).reasons.contains(&QualityReason::NoSkin));
     }
 }

@@ -81,7 +81,10 @@ impl Figures {
             let recall = share(&|c| c.right(), &truly);
             let precision = if said.is_empty() { 0.0 } else { share(&|c| c.right(), &said) };
             f1.push(if recall + precision == 0.0 { 0.0 } else { 2.0 * recall * precision / (recall + precision) });
-            per_class.insert(label.clone(), PerClass { n: truly.len(), recall, precision, coverage90: share(&covered, &truly) });
+            per_class.insert(
+                label.clone(),
+                PerClass { n: truly.len(), recall, precision, coverage90: share(&covered, &truly) },
+            );
         }
         let mut grouped: BTreeMap<&'static str, BTreeMap<String, Vec<&Case>>> = BTreeMap::new();
         for case in cases {
@@ -94,7 +97,16 @@ impl Figures {
             .map(|(column, values)| {
                 let table = values
                     .into_iter()
-                    .map(|(value, of)| (value, PerGroup { n: of.len(), accuracy: share(&|c| c.right(), &of), coverage90: share(&covered, &of) }))
+                    .map(|(value, of)| {
+                        (
+                            value,
+                            PerGroup {
+                                n: of.len(),
+                                accuracy: share(&|c| c.right(), &of),
+                                coverage90: share(&covered, &of),
+                            },
+                        )
+                    })
                     .collect();
                 (column, table)
             })
@@ -114,7 +126,11 @@ impl Figures {
             named_fraction: ratio(named.len(), cases.len()),
             accuracy_when_named: (!named.is_empty()).then(|| share(&|c| c.right(), &named)),
             classes_over_95: per_class.values().filter(|c| c.recall > WELL_RECOGNISED).count(),
-            best_class: per_class.iter().rev().max_by(|a, b| a.1.recall.total_cmp(&b.1.recall)).map(|(label, _)| label.clone()),
+            best_class: per_class
+                .iter()
+                .rev()
+                .max_by(|a, b| a.1.recall.total_cmp(&b.1.recall))
+                .map(|(label, _)| label.clone()),
             per_class,
             per_group,
         }
@@ -157,7 +173,10 @@ pub(super) fn reliability(cases: &[Case]) -> Vec<(f64, f64, usize)> {
 
 fn calibration_error(cases: &[Case]) -> f64 {
     let total = cases.len().max(1) as f64;
-    reliability(cases).into_iter().map(|(confidence, accuracy, n)| n as f64 / total * (confidence - accuracy).abs()).sum()
+    reliability(cases)
+        .into_iter()
+        .map(|(confidence, accuracy, n)| n as f64 / total * (confidence - accuracy).abs())
+        .sum()
 }
 
 pub(super) fn ratio(part: usize, whole: usize) -> f64 {

@@ -12,8 +12,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -90,29 +90,58 @@ impl Images {
         let strangeness: Vec<(f64, bool)> =
             rows.iter().zip(&seen).map(|(row, s)| (f64::from(s.photo.scope_score), row.label.is_none())).collect();
         let refused = |stranger: bool| {
-            let of: Vec<&Seen> = rows.iter().zip(&seen).filter(|(r, _)| r.label.is_none() == stranger).map(|(_, s)| s).collect();
+            let of: Vec<&Seen> =
+                rows.iter().zip(&seen).filter(|(r, _)| r.label.is_none() == stranger).map(|(_, s)| s).collect();
             (of.len(), ratio(of.iter().filter(|s| !s.photo.in_scope).count(), of.len()))
         };
         let (n, refused_fraction) = refused(true);
         let answer = Answer {
             figures: Figures::of(&photo, &names, &malignant),
             with_metadata: Figures::of(&both, &names, &malignant),
-            out_of_scope: OutOfScope { n, auroc: auc(&strangeness), refused_fraction, own_refused_fraction: refused(false).1 },
+            out_of_scope: OutOfScope {
+                n,
+                auroc: auc(&strangeness),
+                refused_fraction,
+                own_refused_fraction: refused(false).1,
+            },
             bad_photo_fraction: ratio(own().filter(|(.., s)| !s.quality_ok).count(), photo.len()),
             ms_per_image: 1e3 * seen.iter().map(|s| s.seconds).sum::<f64>() / seen.len().max(1) as f64,
         };
         if let Some(folder) = &self.report {
             let files: Vec<&Path> = own().map(|(row, ..)| row.file.as_path()).collect();
-            report::write(folder, &names, &photo, &files).map_err(|source| CliError::Write { what: "report", source })?;
+            report::write(folder, &names, &photo, &files)
+                .map_err(|source| CliError::Write { what: "report", source })?;
             output.note("报告已写好：打开其中的 report.html", "report written: open report.html in it");
         }
         output.show(&answer, |language| {
             let value = serde_json::to_value(&answer).unwrap_or_default();
-            let keys = ["n", "accuracy", "balanced_accuracy", "macro_f1", "top3", "auc_malignant", "ece", "coverage90", "mean_set_size", "named_fraction", "accuracy_when_named"];
-            let mut text = format!("{}{}{}\n", column("", 22), column(language.pick("照片", "photo"), 12), language.pick("加病史", "with metadata"));
+            let keys = [
+                "n",
+                "accuracy",
+                "balanced_accuracy",
+                "macro_f1",
+                "top3",
+                "auc_malignant",
+                "ece",
+                "coverage90",
+                "mean_set_size",
+                "named_fraction",
+                "accuracy_when_named",
+            ];
+            let mut text = format!(
+                "{}{}{}\n",
+                column("", 22),
+                column(language.pick("照片", "photo"), 12),
+                language.pick("加病史", "with metadata")
+            );
             for key in keys {
                 let number = |v: &serde_json::Value| v.as_f64().map_or_else(|| "-".to_owned(), |x| format!("{x:.3}"));
-                text += &format!("{}{}{}\n", column(key, 22), column(&number(&value[key]), 12), number(&value["with_metadata"][key]));
+                text += &format!(
+                    "{}{}{}\n",
+                    column(key, 22),
+                    column(&number(&value[key]), 12),
+                    number(&value["with_metadata"][key])
+                );
             }
             text += &format!("{}{}\n", column("out_of_scope", 22), value["out_of_scope"]);
             text += &format!("{}{:.1}\n", column("ms_per_image", 22), answer.ms_per_image);
@@ -153,7 +182,12 @@ fn read_index(index: &Path, labels: &[String]) -> Result<Vec<Row>, CliError> {
         if label.is_none() && diagnostic != OUT_OF_SCOPE {
             return Err(CliError::Label(diagnostic.to_owned()));
         }
-        rows.push(Row { file: folder.join(get("file")), label, indicators: indicators(get), groups: groups(get, &headers) });
+        rows.push(Row {
+            file: folder.join(get("file")),
+            label,
+            indicators: indicators(get),
+            groups: groups(get, &headers),
+        });
     }
     Ok(rows)
 }

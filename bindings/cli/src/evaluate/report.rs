@@ -17,7 +17,11 @@ pub(super) fn write(folder: &Path, labels: &[String], cases: &[Case], files: &[&
          <style>body{font:15px sans-serif;margin:1em;max-width:60em}td,th{padding:.3em .6em;text-align:right}figure{display:inline-block;margin:.4em;width:150px;font-size:12px}img{width:150px}</style>",
     );
     let _ = write!(html, "<h1>Confusion matrix</h1>{}", confusion(labels, cases));
-    let _ = write!(html, "<h1>Reliability</h1>{}<p>Dots: accuracy of the pictures in each bin of confidence; size: how many. On the line: honest.</p>", reliability_drawing(cases));
+    let _ = write!(
+        html,
+        "<h1>Reliability</h1>{}<p>Dots: accuracy of the pictures in each bin of confidence; size: how many. On the line: honest.</p>",
+        reliability_drawing(cases)
+    );
     html.push_str("<h1>Worst misses</h1><p>Wrong and most sure of it.</p>");
     let mut wrong: Vec<usize> = (0..cases.len()).filter(|&i| cases[i].guess() != cases[i].label).collect();
     wrong.sort_by(|&a, &b| cases[b].p[cases[b].guess()].total_cmp(&cases[a].p[cases[a].guess()]));
@@ -30,7 +34,12 @@ pub(super) fn write(folder: &Path, labels: &[String], cases: &[Case], files: &[&
             fs::write(misses.join(&name), jpeg)?;
         }
         let (truth, guess) = (&labels[case.label], &labels[case.guess()]);
-        let _ = write!(html, "<figure><img src='misses/{name}' alt=''><figcaption>is {truth} ({:.2}), said {guess} ({:.2})</figcaption></figure>", case.p[case.label], case.p[case.guess()]);
+        let _ = write!(
+            html,
+            "<figure><img src='misses/{name}' alt=''><figcaption>is {truth} ({:.2}), said {guess} ({:.2})</figcaption></figure>",
+            case.p[case.label],
+            case.p[case.guess()]
+        );
     }
     fs::write(folder.join("report.html"), html)
 }
@@ -57,10 +66,18 @@ fn confusion(labels: &[String], cases: &[Case]) -> String {
 
 fn reliability_drawing(cases: &[Case]) -> String {
     const SIDE: f64 = 320.0;
-    let mut svg = format!("<svg viewBox='-30 -10 370 370' width=370><rect width={SIDE} height={SIDE} fill=none stroke=#888 /><line x1=0 y1={SIDE} x2={SIDE} y2=0 stroke=#888 stroke-dasharray=4 />");
+    let mut svg = format!(
+        "<svg viewBox='-30 -10 370 370' width=370><rect width={SIDE} height={SIDE} fill=none stroke=#888 /><line x1=0 y1={SIDE} x2={SIDE} y2=0 stroke=#888 stroke-dasharray=4 />"
+    );
     let most = reliability(cases).iter().map(|b| b.2).max().unwrap_or(1).max(1) as f64;
     for (confidence, accuracy, n) in reliability(cases).into_iter().filter(|b| b.2 > 0) {
-        let _ = write!(svg, "<circle cx={:.1} cy={:.1} r={:.1} fill=#06c fill-opacity=.7><title>{n}</title></circle>", confidence * SIDE, (1.0 - accuracy) * SIDE, 3.0 + 9.0 * (n as f64 / most).sqrt());
+        let _ = write!(
+            svg,
+            "<circle cx={:.1} cy={:.1} r={:.1} fill=#06c fill-opacity=.7><title>{n}</title></circle>",
+            confidence * SIDE,
+            (1.0 - accuracy) * SIDE,
+            3.0 + 9.0 * (n as f64 / most).sqrt()
+        );
     }
     svg + "<text x=120 y=345 font-size=13>confidence</text><text x=-160 y=-12 font-size=13 transform='rotate(-90)' text-anchor=middle>accuracy</text></svg>"
 }

@@ -48,7 +48,8 @@ impl Ranks {
     /// `rank` counts from 1; `None` when not found at all.
     fn of(ranks: &[Option<usize>]) -> Self {
         let n = ranks.len();
-        let share = |most: usize| ranks.iter().filter(|r| r.is_some_and(|r| r <= most)).count() as f64 / n.max(1) as f64;
+        let share =
+            |most: usize| ranks.iter().filter(|r| r.is_some_and(|r| r <= most)).count() as f64 / n.max(1) as f64;
         let mrr = ranks.iter().map(|r| r.map_or(0.0, |r| 1.0 / r as f64)).sum::<f64>() / n.max(1) as f64;
         Self { n, top1: share(1), top3: share(3), top5: share(5), mrr }
     }
@@ -103,11 +104,23 @@ impl Vignettes {
             bar.inc(1);
         }
         bar.finish_and_clear();
-        let table = |by: BTreeMap<String, Vec<Option<usize>>>| by.into_iter().map(|(k, v)| (k, Ranks::of(&v))).collect();
+        let table =
+            |by: BTreeMap<String, Vec<Option<usize>>>| by.into_iter().map(|(k, v)| (k, Ranks::of(&v))).collect();
         let ms_per_vignette = 1e3 * start.elapsed().as_secs_f64() / ranks.len().max(1) as f64;
-        let answer = Answer { all: Ranks::of(&ranks), by_lang: table(by_lang), by_group: table(by_group), ms_per_vignette, misses };
+        let answer = Answer {
+            all: Ranks::of(&ranks),
+            by_lang: table(by_lang),
+            by_group: table(by_group),
+            ms_per_vignette,
+            misses,
+        };
         output.show(&answer, |_| {
-            let line = |name: &str, r: &Ranks| format!("{name:<40} n {:>4}  top-1 {:.3}  top-3 {:.3}  top-5 {:.3}  mrr {:.3}\n", r.n, r.top1, r.top3, r.top5, r.mrr);
+            let line = |name: &str, r: &Ranks| {
+                format!(
+                    "{name:<40} n {:>4}  top-1 {:.3}  top-3 {:.3}  top-5 {:.3}  mrr {:.3}\n",
+                    r.n, r.top1, r.top3, r.top5, r.mrr
+                )
+            };
             let mut text = line("all", &answer.all);
             answer.by_lang.iter().chain(&answer.by_group).for_each(|(name, r)| text += &line(name, r));
             for miss in &answer.misses {
@@ -175,7 +188,15 @@ impl TriageCases {
             confusion,
         };
         output.show(&answer, |_| {
-            let mut text = format!("n {}  emergencies {} missed {}  over-triage {:.3}  under-triage {:.3}  exact {:.3}\n", answer.n, answer.emergencies.n, answer.emergencies.missed.len(), answer.over_triage, answer.under_triage, answer.exact);
+            let mut text = format!(
+                "n {}  emergencies {} missed {}  over-triage {:.3}  under-triage {:.3}  exact {:.3}\n",
+                answer.n,
+                answer.emergencies.n,
+                answer.emergencies.missed.len(),
+                answer.over_triage,
+                answer.under_triage,
+                answer.exact
+            );
             for (right, got) in &answer.confusion {
                 text += &format!("  {right} -> {got:?}\n");
             }
@@ -234,7 +255,9 @@ impl Queries {
             }
         }
         times.sort_by(f64::total_cmp);
-        let percentile = |p: f64| times.get(((times.len() as f64 * p) as usize).min(times.len().saturating_sub(1))).copied().unwrap_or(0.0);
+        let percentile = |p: f64| {
+            times.get(((times.len() as f64 * p) as usize).min(times.len().saturating_sub(1))).copied().unwrap_or(0.0)
+        };
         let hits = |ranks: &[Option<usize>]| {
             let r = Ranks::of(ranks);
             Hits { n: r.n, hit1: r.top1, hit5: r.top5 }
@@ -248,7 +271,8 @@ impl Queries {
             misses,
         };
         output.show(&answer, |_| {
-            let line = |name: &str, h: &Hits| format!("{name:<14} n {:>4}  hit@1 {:.3}  hit@5 {:.3}\n", h.n, h.hit1, h.hit5);
+            let line =
+                |name: &str, h: &Hits| format!("{name:<14} n {:>4}  hit@1 {:.3}  hit@5 {:.3}\n", h.n, h.hit1, h.hit5);
             let mut text = line("all", &answer.all);
             answer.by_kind.iter().for_each(|(kind, h)| text += &line(kind, h));
             text += &format!("p50 {:.2} ms  p95 {:.2} ms\n", answer.p50_ms, answer.p95_ms);
@@ -268,6 +292,8 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, CliError> {
     text.lines()
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(at, line)| serde_json::from_str(line).map_err(|e| CliError::Line { what, line: at + 1, reason: e.to_string() }))
+        .map(|(at, line)| {
+            serde_json::from_str(line).map_err(|e| CliError::Line { what, line: at + 1, reason: e.to_string() })
+        })
         .collect()
 }
