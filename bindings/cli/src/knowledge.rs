@@ -210,7 +210,7 @@ pub(crate) enum Knowledge {
 impl Knowledge {
     pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
         #[derive(Serialize)]
-        struct Belief<'a> {
+        struct Line<'a> {
             finding: &'a str,
             zh: &'a str,
             en: &'a str,
@@ -223,7 +223,7 @@ impl Knowledge {
             frequency: barefoot_app::knowledge::Frequency,
             female_share: f32,
             age: &'a BTreeMap<String, f32>,
-            findings: Vec<Belief<'a>>,
+            findings: Vec<Line<'a>>,
             sources: &'a [String],
         }
         let Self::Explain { slug } = self;
@@ -235,7 +235,7 @@ impl Knowledge {
             age: &file.age,
             findings: beliefs
                 .iter()
-                .map(|(f, p, elsewhere)| Belief { finding: &f.id, zh: &f.zh, en: &f.en, p: *p, elsewhere: *elsewhere })
+                .map(|b| Line { finding: &b.finding.id, zh: &b.finding.zh, en: &b.finding.en, p: b.p, elsewhere: b.elsewhere })
                 .collect(),
             sources: &file.sources,
         };

@@ -5,7 +5,7 @@
 
 use crate::extract::{Extraction, Sex};
 use crate::likelihood::{BANDS, Likelihoods};
-use crate::vocabulary::Vocabulary;
+use crate::vocabulary::{Finding, Vocabulary};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,6 +78,17 @@ pub struct Question {
     pub en: String,
     /// Expected information, bits.
     pub bits: f32,
+}
+
+/// What is believed of one finding in one disease.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Belief {
+    /// The finding.
+    pub finding: Finding,
+    /// P(finding | disease).
+    pub p: f32,
+    /// P(finding) over all diseases.
+    pub elsewhere: f32,
 }
 
 /// One disease's row of the model.
@@ -199,21 +210,18 @@ impl Model {
         questions
     }
 
-    /// What is believed of one disease: each listed finding with its probability and its background, strongest first.
-    pub(crate) fn beliefs(
-        &self,
-        vocabulary: &Vocabulary,
-        slug: &str,
-    ) -> Option<(Likelihoods, Vec<(String, f32, f32)>)> {
+    /// What is believed of one disease, likeliest finding first.
+    pub(crate) fn beliefs(&self, vocabulary: &Vocabulary, slug: &str) -> Option<(Likelihoods, Vec<Belief>)> {
         let row = self.rows.iter().find(|r| r.likelihoods.slug == slug)?;
-        let mut beliefs: Vec<(String, f32, f32)> = row
-            .likelihoods
-            .findings
-            .values()
-            .flatten()
-            .filter_map(|id| vocabulary.position(id).map(|at| (id.clone(), row.p[at], self.background[at])))
+        let listed = row.likelihoods.findings.values().flatten().filter_map(|id| vocabulary.position(id));
+        let mut beliefs: Vec<Belief> = listed
+            .map(|at| Belief {
+                finding: vocabulary.findings()[at].clone(),
+                p: row.p[at],
+                elsewhere: self.background[at],
+            })
             .collect();
-        beliefs.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        beliefs.sort_by(|a, b| b.p.total_cmp(&a.p).then_with(|| a.finding.id.cmp(&b.finding.id)));
         Some((row.likelihoods.clone(), beliefs))
     }
 

@@ -365,12 +365,9 @@ fn denied_zh(before: &str, after: &str) -> bool {
     if DIRECT.iter().any(|word| before.ends_with(word)) {
         return true;
     }
-    if let Some(rest) =
-        SENTENCE.iter().filter_map(|word| before.rfind(word).map(|at| &before[at + word.len()..])).next_back()
-    {
-        if !resumed(rest) {
-            return true;
-        }
+    let mut scopes = SENTENCE.iter().filter_map(|word| before.rfind(word).map(|at| &before[at + word.len()..]));
+    if scopes.next_back().is_some_and(|rest| !resumed(rest)) {
+        return true;
     }
     let clause = before.rsplit([',', '，', ':', '：']).next().unwrap_or(before);
     let last =

@@ -23,7 +23,7 @@ mod vocabulary;
 pub use article::{Article, Bilingual, Codes, LookAlike, Names, Section, Source, Triage};
 pub use check::{Complaint, check};
 pub use compile::{Content, compile};
-pub use differential::{Patient, Question, Ranked, Reason};
+pub use differential::{Belief, Patient, Question, Ranked, Reason};
 pub use encyclopedia::{Encyclopedia, Lookalike};
 pub use error::KnowledgeError;
 pub use extract::{Extraction, FoundFinding, Sex};

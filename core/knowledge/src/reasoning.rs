@@ -2,7 +2,7 @@
 
 use crate::KnowledgeError;
 use crate::article::{Bilingual, Triage};
-use crate::differential::{Evidence, Model, Patient, Question, Ranked};
+use crate::differential::{Belief, Evidence, Model, Patient, Question, Ranked};
 use crate::encyclopedia::Encyclopedia;
 use crate::extract::{Extraction, Extractor};
 use crate::likelihood::Likelihoods;
@@ -166,18 +166,13 @@ impl Encyclopedia {
         Ok(PatientTriage { level, place: advice.place, when: advice.when, reasons, warn: advice.warn })
     }
 
-    /// What the aid believes of a disease: its file, and each finding with P(finding | disease) and P(finding) over all diseases.
+    /// What the aid believes of a disease: its file, and each of its findings.
     ///
     /// # Errors
     /// When there is no such disease.
-    pub fn beliefs(&self, slug: &str) -> Result<(Likelihoods, Vec<(Finding, f32, f32)>), KnowledgeError> {
+    pub fn beliefs(&self, slug: &str) -> Result<(Likelihoods, Vec<Belief>), KnowledgeError> {
         let r = self.reasoner()?;
-        let (likelihoods, beliefs) = r.model.beliefs(&r.vocabulary, slug).ok_or(KnowledgeError::NoArticle)?;
-        let named = beliefs
-            .into_iter()
-            .filter_map(|(id, p, background)| Some((r.vocabulary.get(&id)?.clone(), p, background)))
-            .collect();
-        Ok((likelihoods, named))
+        r.model.beliefs(&r.vocabulary, slug).ok_or(KnowledgeError::NoArticle)
     }
 
     /// The vocabulary of findings, for a shell that shows them as chips.
