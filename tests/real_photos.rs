@@ -2,6 +2,7 @@
 
 mod support;
 
+use barefoot_app::vision::{Picture, Quality, QualityReason};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,26 @@ fn pictures(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// The quality limits (core/vision/src/quality.rs) let real photos pass and stop blurred ones.
+#[test]
+fn few_clinical_photos_are_refused_and_nearly_all_blurred_ones() {
+    let Some(data) = data() else { return };
+    let all = pictures(&data.join("padufes20/images"));
+    let chosen: Vec<_> = all.iter().step_by(3).collect();
+    let (mut refused, mut blurred_refused) = (0, 0);
+    for photo in &chosen {
+        let picture = Picture::decode(&fs::read(photo).expect("reads")).expect("decodes");
+        refused += usize::from(!Quality::of(&picture).ok);
+        let (width, height) = picture.rgb().dimensions();
+        let sigma = 2.0 * width.min(height) as f32 / 224.0;
+        let blurred = Picture::from_rgb(image::imageops::blur(picture.rgb(), sigma));
+        blurred_refused += usize::from(Quality::of(&blurred).reasons.contains(&QualityReason::Blurred));
+    }
+    let share = |n: usize| n as f64 / chosen.len() as f64;
+    assert!(share(refused) <= 0.03, "{refused} of {} good photos refused", chosen.len());
+    assert!(share(blurred_refused) >= 0.95, "{blurred_refused} of {} blurred photos refused", chosen.len());
 }
 
 #[test]

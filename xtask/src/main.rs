@@ -1,5 +1,7 @@
 //! `cargo xtask`: what a developer runs beside cargo itself.
 
+mod battery;
+mod knowledge;
 mod sample;
 
 use barefoot_knowledge::{Content, check};
@@ -10,14 +12,21 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask check-content        list what breaks the rules of docs/guide/writing-articles.md
-cargo xtask render-sample FILE   draw the sample photo that the README uses";
+cargo xtask bench-search         time search at 183 and at 3,000 entries (run it with --release)
+cargo xtask fuzz-text S [SEED]   feed garbled texts to every text entrance for S seconds
+cargo xtask render-sample FILE   draw the sample photo that the README uses
+cargo xtask battery [ROW...]     the fault battery at its bars per release";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match args[..] {
         ["check-content"] => check_content(),
+        ["bench-search"] => knowledge::bench_search(&root(), &say),
+        ["fuzz-text", seconds] => fuzz(seconds, "1"),
+        ["fuzz-text", seconds, seed] => fuzz(seconds, seed),
         ["render-sample", file] => sample::render(Path::new(file)),
+        ["battery", ref rows @ ..] => battery::run(rows),
         _ => {
             say(USAGE);
             return ExitCode::from(2);
@@ -30,6 +39,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn fuzz(seconds: &str, seed: &str) -> Result<(), Box<dyn std::error::Error>> {
+    knowledge::fuzz_text(&root(), seconds.parse()?, seed.parse()?, &say)
 }
 
 fn check_content() -> Result<(), Box<dyn std::error::Error>> {

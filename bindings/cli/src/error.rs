@@ -46,6 +46,8 @@ fn role(what: &str) -> &str {
         "index" => "索引文件",
         "file of cases" => "病例文件",
         "report" => "报告",
+        "export" => "导出文件",
+        "PIN" => "PIN码",
         other => other,
     }
 }

@@ -6,10 +6,11 @@ use crate::language::Language;
 use crate::output::{Output, column, wrap};
 use crate::packs;
 use barefoot_app::AppError;
-use barefoot_app::knowledge::{Article, Encyclopedia, HitKind, Lookalike, Patient, Ranked};
+use barefoot_app::knowledge::{Article, DrugReaction, Encyclopedia, HitKind, KnowledgeError, Lookalike, Patient, Ranked};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(crate) struct Search {
@@ -205,10 +206,91 @@ pub(crate) enum Knowledge {
         /// The disease's short name
         slug: String,
     },
+    /// The 2019 EULAR/ACR lupus score of findings in words, and what is still to ask
+    LupusScore {
+        /// Findings in words, laboratory values among them
+        #[arg(long)]
+        text: String,
+    },
+    /// Which drug reactions fit the days between the first dose and the rash
+    DrugTiming {
+        /// Days from the first dose to the rash; 0.5 is twelve hours
+        #[arg(long)]
+        days: f32,
+    },
+    /// Write the whole encyclopedia as web pages that need no network: open index.html
+    Export {
+        /// The folder, made where it is missing
+        folder: PathBuf,
+    },
 }
 
 impl Knowledge {
     pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
+        match self {
+            Self::Explain { slug } => Self::explain(&slug, output),
+            Self::LupusScore { text } => Self::lupus_score(&text, output),
+            Self::DrugTiming { days } => Self::drug_timing(days, output),
+            Self::Export { folder } => Self::export(&folder, output),
+        }
+    }
+
+    fn lupus_score(text: &str, output: Output) -> Result<(), CliError> {
+        let score = packs::encyclopedia()?.lupus_score(text)?;
+        output.show(&score, |language| {
+            let yes = |met: bool| language.pick(if met { "是" } else { "否" }, if met { "yes" } else { "no" });
+            let mut text = format!("{}: {}\n", language.pick("ANA ≥1:80（前提）", "ANA 1:80 or more (entry)"), yes(score.entry_met));
+            for item in &score.items {
+                text += &format!("  {:>2}  {}\n", item.weight, language.pick(&item.zh, &item.en));
+            }
+            let verdict = language.pick("达到分类标准（10分）", "meets the criteria (10 points)");
+            text += &format!("  {:>2}  {}; {verdict}: {}\n", score.points, language.pick("合计", "in all"), yes(score.classifies));
+            let unknown: Vec<&str> = score.unknown.iter().map(|d| language.pick(d.zh.as_str(), d.en.as_str())).collect();
+            text += &format!("{}: {}\n", language.pick("还没有问到或查到", "not told yet"), unknown.join(language.pick("、", ", ")));
+            text + language.pick("分类标准供研究用，诊断由医生作出。", "Classification is for studies; the doctor diagnoses.")
+        });
+        Ok(())
+    }
+
+    fn drug_timing(days: f32, output: Output) -> Result<(), CliError> {
+        let encyclopedia = packs::encyclopedia()?;
+        let reactions = encyclopedia.drug_reactions(days)?;
+        output.show(&reactions, |language| {
+            if reactions.is_empty() {
+                return language.pick("没有常见药疹符合这个时间", "no usual drug eruption fits this time").to_owned();
+            }
+            let line = |r: &DrugReaction| {
+                let name = encyclopedia.names(&r.slug).map_or_else(|_| r.slug.clone(), |(zh, en)| language.pick(zh, en));
+                let unit = language.pick("天", "days");
+                format!("{name}  {}-{} {unit}  [{}]\n", r.from_days, r.to_days, r.source)
+            };
+            reactions.iter().map(line).collect()
+        });
+        Ok(())
+    }
+
+    fn export(folder: &Path, output: Output) -> Result<(), CliError> {
+        #[derive(Serialize)]
+        struct Exported {
+            diseases: usize,
+            index: PathBuf,
+        }
+        let diseases = packs::encyclopedia()?.export_html(folder).map_err(|error| match error {
+            KnowledgeError::Write { source, .. } => CliError::Write { what: "export", source },
+            other => other.into(),
+        })?;
+        let exported = Exported { diseases, index: folder.join("index.html") };
+        output.show(&exported, |language| {
+            let index = exported.index.display();
+            language.pick(
+                format!("已导出{diseases}种疾病，请用浏览器打开 {index}\n"),
+                format!("{diseases} diseases written; open {index} in a browser\n"),
+            )
+        });
+        Ok(())
+    }
+
+    fn explain(slug: &str, output: Output) -> Result<(), CliError> {
         #[derive(Serialize)]
         struct Line<'a> {
             finding: &'a str,
@@ -226,8 +308,7 @@ impl Knowledge {
             findings: Vec<Line<'a>>,
             sources: &'a [String],
         }
-        let Self::Explain { slug } = self;
-        let (file, beliefs) = packs::encyclopedia()?.beliefs(&slug)?;
+        let (file, beliefs) = packs::encyclopedia()?.beliefs(slug)?;
         let explained = Explained {
             slug: &file.slug,
             frequency: file.frequency,
@@ -235,7 +316,13 @@ impl Knowledge {
             age: &file.age,
             findings: beliefs
                 .iter()
-                .map(|b| Line { finding: &b.finding.id, zh: &b.finding.zh, en: &b.finding.en, p: b.p, elsewhere: b.elsewhere })
+                .map(|b| Line {
+                    finding: &b.finding.id,
+                    zh: &b.finding.zh,
+                    en: &b.finding.en,
+                    p: b.p,
+                    elsewhere: b.elsewhere,
+                })
                 .collect(),
             sources: &file.sources,
         };

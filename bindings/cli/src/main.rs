@@ -12,6 +12,7 @@ mod knowledge;
 mod language;
 mod output;
 mod packs;
+mod records;
 
 use clap::{Args, Parser, Subcommand};
 use error::CliError;
@@ -64,6 +65,23 @@ enum Command {
     /// The recorded encounters
     #[command(subcommand)]
     Cases(cases::Cases),
+    /// The patients
+    #[command(subcommand)]
+    Patient(records::PatientCommand),
+    /// What patients allow
+    #[command(subcommand)]
+    Consent(records::ConsentCommand),
+    /// Who may open the records
+    #[command(subcommand)]
+    Doctor(records::DoctorCommand),
+    /// Make a recovery phrase, in place of an earlier one
+    Phrase(records::PhraseCommand),
+    /// Write everything into one encrypted file
+    Backup(records::Backup),
+    /// Bring a backup back, into an empty data folder
+    Restore(records::Restore),
+    /// Remove originals of photos that the server has; thumbnails stay
+    Purge(records::Purge),
     /// Model packs
     #[command(subcommand)]
     Pack(packs::PackCommand),
@@ -95,6 +113,13 @@ fn run(cli: Cli, output: Output) -> Result<(), CliError> {
         Command::Knowledge(command) => command.run(output),
         Command::Evaluate(command) => command.run(&home, output),
         Command::Cases(command) => command.run(&home, output),
+        Command::Patient(command) => command.run(&home, output),
+        Command::Consent(command) => command.run(&home, output),
+        Command::Doctor(command) => command.run(&home, output),
+        Command::Phrase(args) => args.run(&home, output),
+        Command::Backup(args) => args.run(&home, output),
+        Command::Restore(args) => args.run(&home, output),
+        Command::Purge(args) => args.run(&home, output),
         Command::Pack(command) => command.run(&home, output),
         Command::Bench(args) => args.run(&home, output),
     }

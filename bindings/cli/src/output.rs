@@ -42,6 +42,12 @@ impl Output {
     }
 }
 
+/// A text from the record, without what would steer a terminal: control characters, bidirectional overrides. JSON output keeps them.
+pub(crate) fn printable(text: &str) -> String {
+    let steers = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+}
+
 /// `label` padded to a column, Chinese characters counted double as terminals draw them.
 pub(crate) fn column(label: &str, width: usize) -> String {
     let drawn: usize = label.chars().map(|c| if c > '\u{2e7f}' { 2 } else { 1 }).sum();

@@ -2,6 +2,7 @@
 
 use crate::AppError;
 use crate::fusion::photo_likelihood;
+use crate::indicators::indicators;
 use barefoot_clinic::{Clinic, NewEncounter, NewPhoto};
 use barefoot_knowledge::{Bilingual, Differential, Encyclopedia, Patient, Question, Ranked, Sex, Triage, Urgency};
 use barefoot_trust::Pack;
@@ -84,7 +85,7 @@ pub struct ImageAssessment {
     pub outcome: Outcome,
     /// False when the photo does not resemble what the model was trained on; then nothing is named.
     pub in_scope: bool,
-    /// Calibrated, likeliest first; empty when out of scope or not a usable photo of skin.
+    /// Calibrated, with age, sex, site and symptoms where they are known; likeliest first; empty when out of scope or not a usable photo of skin.
     pub classes: Vec<ClassProbability>,
     /// The 90 % set; empty as `classes` is.
     pub set: Vec<String>,
@@ -175,15 +176,17 @@ impl Assessor {
                 Ok((quality, look))
             })
             .collect::<Result<Vec<_>, AppError>>()?;
+        let patient = Patient { age_years: request.age_years, sex: request.sex };
+        let known = indicators(&self.encyclopedia.extract(&text)?, request.age_years, request.sex);
         let best = looks.iter().max_by(|a, b| rank_of(a).total_cmp(&rank_of(b)));
-        let image = best.map(|(_, look)| self.image_assessment(look));
+        // The model's own answer uses what is known of the patient; the differential takes the photo alone, since it weighs the findings itself.
+        let image = best.map(|(_, look)| self.image_assessment(&self.model.reconsider(look, &known)));
         let photo = match best {
             Some((quality, look)) if quality.ok => {
                 photo_likelihood(self.model.labels(), &look.probabilities, look.in_scope)
             }
             _ => BTreeMap::new(),
         };
-        let patient = Patient { age_years: request.age_years, sex: request.sex };
         let Differential { extraction, mut differential, urgency, ask_next } =
             self.encyclopedia.differential(&text, patient, &photo)?;
         differential.truncate(RANKED);

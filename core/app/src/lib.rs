@@ -6,6 +6,7 @@
 mod assess;
 mod error;
 mod fusion;
+mod indicators;
 
 pub use assess::{
     Assessed, Assessment, AssessmentRequest, Assessor, ImageAssessment, PhotoAssessment, QualityAssessment,

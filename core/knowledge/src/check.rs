@@ -1,6 +1,7 @@
 //! The rules of docs/guide/writing-articles.md that a program can check.
 
 use crate::compile::Content;
+use crate::drawings;
 use crate::vocabulary::{self, Vocabulary};
 use crate::{Article, Bilingual};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -45,8 +46,22 @@ pub fn check(content: &Content) -> Vec<Complaint> {
 
 fn check_knowledge_base(content: &Content, slugs: &HashSet<&str>, complaints: &mut Vec<Complaint>) {
     let vocabulary = Vocabulary::new(content.findings.clone());
-    let found = vocabulary::complaints(&content.findings).into_iter().chain(content.urgency.complaints(&vocabulary));
+    let found = vocabulary::complaints(&content.findings)
+        .into_iter()
+        .chain(content.urgency.complaints(&vocabulary))
+        .chain(drawings::complaints(&content.drawings, &content.findings));
     complaints.extend(found.map(|(place, what)| Complaint { place, what }));
+    let lupus = &content.lupus_score;
+    let lupus_findings = lupus.domains.iter().flat_map(|d| &d.items).flat_map(|i| i.any.iter().chain(&i.all)).chain([&lupus.entry]);
+    for id in lupus_findings.filter(|id| vocabulary.get(id).is_none()) {
+        complaints.push(Complaint { place: "lupus score".to_owned(), what: format!("names the unknown finding {id}") });
+    }
+    for reaction in &content.drug_eruptions.reactions {
+        if !slugs.contains(reaction.slug.as_str()) || reaction.from_days > reaction.to_days {
+            let what = format!("{} is no disease, or ends before it begins", reaction.slug);
+            complaints.push(Complaint { place: "drug eruptions".to_owned(), what });
+        }
+    }
     let sources: BTreeMap<&str, BTreeSet<&str>> = content
         .articles
         .iter()

@@ -1,6 +1,8 @@
 //! Content files -> the read-only encyclopedia. The same content gives the same bytes.
 
+use crate::drawings::drawn;
 use crate::fold::{fold, pinyin_variants, tokens};
+use crate::helpers::{DrugReactions, LupusCriteria};
 use crate::likelihood::Likelihoods;
 use crate::reasoning::KnowledgeBase;
 use crate::urgency::UrgencyRules;
@@ -13,10 +15,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Counts up when the tables change.
-pub(crate) const SCHEMA_VERSION: i64 = 1;
+pub(crate) const SCHEMA_VERSION: i64 = 2;
 
 /// All content, as written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Content {
     /// Articles by slug, in alphabetical order.
     pub articles: Vec<Article>,
@@ -26,6 +28,12 @@ pub struct Content {
     pub likelihoods: Vec<Likelihoods>,
     /// Red flags and advice.
     pub urgency: UrgencyRules,
+    /// The lupus score.
+    pub lupus_score: LupusCriteria,
+    /// Drug reactions and their latencies.
+    pub drug_eruptions: DrugReactions,
+    /// Drawings (SVG) by name.
+    pub drawings: BTreeMap<String, String>,
 }
 
 impl Content {
@@ -34,21 +42,27 @@ impl Content {
     /// # Errors
     /// When a file cannot be read or is not the TOML that the guide describes.
     pub fn read(folder: &Path) -> Result<Self, KnowledgeError> {
-        let articles = toml_files(&folder.join("articles"))?
+        let articles = files(&folder.join("articles"), "toml")?
             .into_iter()
             .map(|path| read_toml::<Article>(&path))
             .collect::<Result<_, _>>()?;
-        let likelihoods = toml_files(&folder.join("likelihoods"))?
+        let likelihoods = files(&folder.join("likelihoods"), "toml")?
             .into_iter()
             .map(|path| read_toml::<Likelihoods>(&path))
             .collect::<Result<_, _>>()?;
         let mut findings = Vec::new();
-        for path in toml_files(&folder.join("findings"))? {
+        for path in files(&folder.join("findings"), "toml")? {
             let FindingFile { category, findings: list } = read_toml(&path)?;
             findings.extend(list.into_iter().map(|f| Finding { category: category.clone(), ..f }));
         }
         let urgency = read_toml(&folder.join("red_flags.toml"))?;
-        Ok(Self { articles, findings, likelihoods, urgency })
+        let lupus_score = read_toml(&folder.join("lupus_score.toml"))?;
+        let drug_eruptions = read_toml(&folder.join("drug_eruptions.toml"))?;
+        let drawings = files(&folder.join("drawings"), "svg")?
+            .into_iter()
+            .map(|path| Ok((path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), read_text(&path)?)))
+            .collect::<Result<_, KnowledgeError>>()?;
+        Ok(Self { articles, findings, likelihoods, urgency, lupus_score, drug_eruptions, drawings })
     }
 
     /// Each disease's look-alikes, made symmetric: a difference is written once and shown on both sides.
@@ -96,6 +110,11 @@ pub fn compile(content: &Content, out: &Path) -> Result<(), KnowledgeError> {
     if !complaints.is_empty() {
         return Err(KnowledgeError::Content(complaints.len()));
     }
+    write(content, out)
+}
+
+/// Writes content that has been checked.
+pub(crate) fn write(content: &Content, out: &Path) -> Result<(), KnowledgeError> {
     let io = |source| KnowledgeError::Io { path: out.to_owned(), source };
     if out.exists() {
         fs::remove_file(out).map_err(io)?;
@@ -112,18 +131,34 @@ pub fn compile(content: &Content, out: &Path) -> Result<(), KnowledgeError> {
         triage: content.articles.iter().map(|a| (a.slug.clone(), a.triage)).collect(),
         names: content.articles.iter().map(|a| (a.slug.clone(), (a.names.zh.clone(), a.names.en.clone()))).collect(),
     };
-    tx.execute("INSERT INTO meta (key, value) VALUES ('knowledge_base', ?1)", [serde_json::to_string(&base)?])?;
+    let tables = [
+        ("knowledge_base", serde_json::to_string(&base)?),
+        ("lupus_score", serde_json::to_string(&content.lupus_score)?),
+        ("drug_eruptions", serde_json::to_string(&content.drug_eruptions)?),
+    ];
+    for (key, value) in tables {
+        tx.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", [key, &value])?;
+    }
+    for (id, svg) in &content.drawings {
+        tx.execute("INSERT INTO drawing (id, svg) VALUES (?1, ?2)", [id, svg])?;
+    }
     let look_alikes = content.look_alikes();
+    let likelihoods: BTreeMap<&str, &Likelihoods> = content.likelihoods.iter().map(|l| (l.slug.as_str(), l)).collect();
     for (id, article) in (1i64..).zip(&content.articles) {
+        let drawn = likelihoods
+            .get(article.slug.as_str())
+            .map(|file| drawn(file, &content.findings, &content.drawings))
+            .unwrap_or_default();
         tx.execute(
-            "INSERT INTO disease (id, slug, zh, en, article, look_alikes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO disease (id, slug, zh, en, article, look_alikes, drawn) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
                 id,
                 article.slug,
                 article.names.zh,
                 article.names.en,
                 serde_json::to_string(article)?,
-                serde_json::to_string(&look_alikes[&article.slug])?
+                serde_json::to_string(&look_alikes[&article.slug])?,
+                serde_json::to_string(&drawn)?
             ],
         )?;
         for (kind, name) in names(article) {
@@ -207,20 +242,23 @@ fn searchable(article: &Article) -> [String; 5] {
     ]
 }
 
-fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, KnowledgeError> {
+fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, KnowledgeError> {
     let io = |source| KnowledgeError::Io { path: folder.to_owned(), source };
     let mut paths = fs::read_dir(folder)
         .map_err(io)?
         .map(|entry| entry.map(|e| e.path()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(io)?;
-    paths.retain(|path| path.extension().is_some_and(|e| e == "toml"));
+    paths.retain(|path| path.extension().is_some_and(|e| e == ending));
     paths.sort();
     Ok(paths)
 }
 
+fn read_text(path: &Path) -> Result<String, KnowledgeError> {
+    fs::read_to_string(path).map_err(|source| KnowledgeError::Io { path: path.to_owned(), source })
+}
+
 fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, KnowledgeError> {
-    let text = fs::read_to_string(path).map_err(|source| KnowledgeError::Io { path: path.to_owned(), source })?;
-    toml::from_str(&text)
+    toml::from_str(&read_text(path)?)
         .map_err(|source| KnowledgeError::Toml { path: path.to_owned(), source: Box::new(source) })
 }

@@ -5,6 +5,7 @@ use crate::reasoning::{KnowledgeBase, Reasoner};
 use crate::search::NameIndex;
 use crate::{Article, KnowledgeError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::path::Path;
@@ -39,7 +40,10 @@ impl Encyclopedia {
     /// # Errors
     /// When the file is missing, damaged, or of another schema.
     pub fn open(path: &Path) -> Result<Self, KnowledgeError> {
-        Self::new(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?)
+        Self::new(Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?)
     }
 
     /// Opens a compiled file that is part of the program. No I/O.
@@ -95,17 +99,21 @@ impl Encyclopedia {
         Ok(slugs)
     }
 
+    /// A table of the content, kept as JSON.
+    pub(crate) fn table<T: DeserializeOwned>(&self, key: &str) -> Result<T, KnowledgeError> {
+        let text: String = self.db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
     pub(crate) fn reasoner(&self) -> Result<&Reasoner, KnowledgeError> {
         if let Some(reasoner) = self.reasoner.get() {
             return Ok(reasoner);
         }
-        let text: String =
-            self.db.query_row("SELECT value FROM meta WHERE key = 'knowledge_base'", [], |row| row.get(0))?;
-        let base: KnowledgeBase = serde_json::from_str(&text)?;
+        let base: KnowledgeBase = self.table("knowledge_base")?;
         Ok(self.reasoner.get_or_init(|| Reasoner::new(base)))
     }
 
-    fn column(&self, slug: &str, column: &'static str) -> Result<String, KnowledgeError> {
+    pub(crate) fn column(&self, slug: &str, column: &'static str) -> Result<String, KnowledgeError> {
         self.db
             .prepare_cached(&format!("SELECT {column} FROM disease WHERE slug = ?1"))?
             .query_row([slug], |row| row.get(0))

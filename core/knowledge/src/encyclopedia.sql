@@ -7,8 +7,12 @@ CREATE TABLE disease (
     zh      TEXT NOT NULL,
     en      TEXT NOT NULL,
     article TEXT NOT NULL,              -- the whole article as JSON
-    look_alikes TEXT NOT NULL           -- symmetric: own and reversed, as JSON
+    look_alikes TEXT NOT NULL,          -- symmetric: own and reversed, as JSON
+    drawn   TEXT NOT NULL               -- what is drawn for it, as JSON
 );
+
+-- Drawings of lesion shapes and arrangements, by the finding that they show, and figures of the body.
+CREATE TABLE drawing (id TEXT PRIMARY KEY, svg TEXT NOT NULL) WITHOUT ROWID;
 
 -- Every way in which a disease is called, folded (see fold.rs), with its pinyin.
 CREATE TABLE name (

@@ -13,6 +13,14 @@ pub enum KnowledgeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file of an export cannot be written.
+    #[error("{} cannot be written: {source}", path.display())]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A content file is not the TOML that the guide describes.
     #[error("the content file {} is not readable: {source}", path.display())]
     Toml {

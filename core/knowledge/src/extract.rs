@@ -356,7 +356,9 @@ fn denied_zh(before: &str, after: &str) -> bool {
         "有", "伴", "可见", "出现", "但", "而", "见", "发生", "呈", "为", "诱因", "原因", "好转", "改善", "效果",
         "缓解", "消退", "后",
     ];
-    const AFTER: [&str; 10] = ["阴性", "(-)", "(—)", "(一)", "不明显", "不显", "不著", "未见", "未查见", "正常"];
+    const AFTER: [&str; 14] = [
+        "阴性", "(-)", "(—)", "(一)", "不明显", "不显", "不著", "未见", "未查见", "未触及", "未及", "未扪及", "无异常", "正常",
+    ];
     let resumed = |rest: &str| RESUME.iter().any(|word| rest.contains(word));
     let trimmed = after.trim_start();
     if AFTER.iter().any(|word| trimmed.find(word).is_some_and(|at| trimmed[..at].chars().count() <= 4)) {

@@ -11,7 +11,7 @@ pub(crate) type RaiseFrom = [(Triage, f32); 3];
 /// For a doctor, who sees the differential too.
 pub(crate) const FOR_DOCTORS: RaiseFrom = [(Triage::E, 0.30), (Triage::U, 0.45), (Triage::R, 0.5)];
 /// For a patient, who sees only the level: more careful, within 35 % of over-triage on tests/data/triage_tune.jsonl.
-pub(crate) const FOR_PATIENTS: RaiseFrom = [(Triage::E, 0.08), (Triage::U, 0.18), (Triage::R, 0.35)];
+pub(crate) const FOR_PATIENTS: RaiseFrom = [(Triage::E, 0.08), (Triage::U, 0.13), (Triage::R, 0.25)];
 
 /// One red flag.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub struct RedFlag {
     /// Only under this age in years.
     #[serde(default)]
     pub age_under: Option<f32>,
-    /// Only from this age in years.
+    /// Only from this age in years; an unknown age passes, since who writes is mostly an adult.
     #[serde(default)]
     pub age_from: Option<f32>,
     /// Guideline or textbook, year.
@@ -117,7 +117,7 @@ impl UrgencyRules {
                 let met = flag.groups.iter().filter(|g| g.iter().any(|id| present.contains(id.as_str()))).count();
                 met >= flag.at_least.unwrap_or(flag.groups.len())
                     && flag.age_under.is_none_or(|limit| age.is_some_and(|a| a < limit))
-                    && flag.age_from.is_none_or(|limit| age.is_some_and(|a| a >= limit))
+                    && flag.age_from.is_none_or(|limit| age.is_none_or(|a| a >= limit))
             })
             .collect();
         fired.sort_by_key(|flag| std::cmp::Reverse(flag.level));

@@ -241,7 +241,9 @@ impl ImageModel {
     /// names that the pack lacks add nothing, and so does a pack without such a table. No I/O.
     #[must_use]
     pub fn reconsider(&self, look: &Look, indicators: &[String]) -> Look {
-        let Some(metadata) = &self.manifest.metadata else { return look.clone() };
+        let Some(metadata) = self.manifest.metadata.as_ref().filter(|_| !indicators.is_empty()) else {
+            return look.clone();
+        };
         let mut sum: Vec<f32> = look
             .probabilities
             .iter()
