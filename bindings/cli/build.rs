@@ -24,7 +24,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// `(pack, [(file, bytes)])` for every pack of the repository, as Rust source.
 fn pack_table(packs: &Path) -> io::Result<String> {
-    let mut source = String::from("pub(super) static PACKS: &[(&str, &[(&str, &[u8])])] = &[\n");
+    let mut source = String::from(
+        "type Files = &'static [(&'static str, &'static [u8])];\npub(super) static PACKS: &[(&str, Files)] = &[\n",
+    );
     let with_nc = env::var_os("CARGO_FEATURE_NC_PACKS").is_some();
     for pack in sorted(packs)?.into_iter().filter(|p| p.is_dir()) {
         let manifest: serde_json::Value = serde_json::from_slice(&fs::read(pack.join("manifest.json"))?)?;

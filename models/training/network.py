@@ -18,8 +18,8 @@ FEATURES = 1280
 MOBILENET = "mobilenet_v2_1.0_224_tf2ptq"
 
 SCOPE_VALUE = 48
-"""What the out-of-scope score looks at: block 13's widened map (576 channels, 7 x 7 for 224 x 224). Fine-tuning makes
-the last layer blind to whatever its classes do not need, foot ulcers among it; the middle still sees them."""
+"""What the out-of-scope score looks at: the output of l39 (576 channels, 14 x 14 for 224 x 224). Fine-tuning makes the
+last layer blind to whatever its classes do not need, foot ulcers among it; the middle still sees them."""
 SCOPE_CHANNELS, SCOPE_GROUPS = 576, 64
 
 Network = dict[str, Any]

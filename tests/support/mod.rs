@@ -40,11 +40,6 @@ impl Home {
     }
 }
 
-/// The photo that the repository ships.
-pub fn sample() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/sample.jpg")
-}
-
 pub fn text(path: &Path) -> &str {
     path.to_str().expect("a UTF-8 path")
 }

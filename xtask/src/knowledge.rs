@@ -88,7 +88,8 @@ pub(crate) fn fuzz_text(root: &Path, seconds: u64, seed: u64, say: &dyn Fn(&str)
         let answer = encyclopedia.differential(&text, Patient::default(), &BTreeMap::new())?;
         let sum: f32 = answer.differential.iter().map(|d| d.p).sum();
         let length = text.chars().count();
-        let sound = (sum - 1.0).abs() < 1e-2 && answer.extraction.findings.iter().all(|f| f.span.0 < f.span.1 && f.span.1 <= length);
+        let sound = (sum - 1.0).abs() < 1e-2
+            && answer.extraction.findings.iter().all(|f| f.span.0 < f.span.1 && f.span.1 <= length);
         if !sound {
             return Err(format!("seed {seed}, text {texts}: the answer is not sound").into());
         }
@@ -96,7 +97,9 @@ pub(crate) fn fuzz_text(root: &Path, seconds: u64, seed: u64, say: &dyn Fn(&str)
         encyclopedia.search(&text, 10)?;
         texts += 1;
     }
-    say(&format!("seed {seed}: {texts} texts in {seconds} s through differential, triage and search: no crash, every answer sound"));
+    say(&format!(
+        "seed {seed}: {texts} texts in {seconds} s through differential, triage and search: no crash, every answer sound"
+    ));
     Ok(())
 }
 

@@ -30,6 +30,9 @@ pub(crate) struct Diagnose {
     /// Write the first photo with its heat map here
     #[arg(long, value_name = "OUT.png")]
     heatmap: Option<PathBuf>,
+    /// Record the encounter for this patient [default: anonymous]
+    #[arg(long, value_name = "ID")]
+    patient: Option<String>,
     /// Do not record the encounter
     #[arg(long)]
     no_save: bool,
@@ -93,8 +96,11 @@ impl Diagnose {
         if let Some(path) = &self.heatmap {
             fs::write(path, assessed.heat_map(0)?).map_err(|source| CliError::Write { what: "heat map", source })?;
         }
-        let encounter_id =
-            if self.no_save { None } else { Some(assessor.record(&mut home.clinic()?, &request, &assessed)?) };
+        let encounter_id = if self.no_save {
+            None
+        } else {
+            Some(assessor.record(&mut home.clinic()?, &request, &assessed, self.patient.clone())?)
+        };
         let answer = Answer { assessment: &assessed.assessment, encounter_id };
         output.show(&answer, |language| {
             let mut text = describe(&assessed.assessment, assessor.encyclopedia(), language);

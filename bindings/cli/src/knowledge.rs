@@ -6,7 +6,9 @@ use crate::language::Language;
 use crate::output::{Output, column, wrap};
 use crate::packs;
 use barefoot_app::AppError;
-use barefoot_app::knowledge::{Article, DrugReaction, Encyclopedia, HitKind, KnowledgeError, Lookalike, Patient, Ranked};
+use barefoot_app::knowledge::{
+    Article, DrugReaction, Encyclopedia, HitKind, KnowledgeError, Lookalike, Patient, Ranked,
+};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -239,15 +241,30 @@ impl Knowledge {
         let score = packs::encyclopedia()?.lupus_score(text)?;
         output.show(&score, |language| {
             let yes = |met: bool| language.pick(if met { "是" } else { "否" }, if met { "yes" } else { "no" });
-            let mut text = format!("{}: {}\n", language.pick("ANA ≥1:80（前提）", "ANA 1:80 or more (entry)"), yes(score.entry_met));
+            let mut text = format!(
+                "{}: {}\n",
+                language.pick("ANA ≥1:80（前提）", "ANA 1:80 or more (entry)"),
+                yes(score.entry_met)
+            );
             for item in &score.items {
                 text += &format!("  {:>2}  {}\n", item.weight, language.pick(&item.zh, &item.en));
             }
             let verdict = language.pick("达到分类标准（10分）", "meets the criteria (10 points)");
-            text += &format!("  {:>2}  {}; {verdict}: {}\n", score.points, language.pick("合计", "in all"), yes(score.classifies));
-            let unknown: Vec<&str> = score.unknown.iter().map(|d| language.pick(d.zh.as_str(), d.en.as_str())).collect();
-            text += &format!("{}: {}\n", language.pick("还没有问到或查到", "not told yet"), unknown.join(language.pick("、", ", ")));
-            text + language.pick("分类标准供研究用，诊断由医生作出。", "Classification is for studies; the doctor diagnoses.")
+            text += &format!(
+                "  {:>2}  {}; {verdict}: {}\n",
+                score.points,
+                language.pick("合计", "in all"),
+                yes(score.classifies)
+            );
+            let unknown: Vec<&str> =
+                score.unknown.iter().map(|d| language.pick(d.zh.as_str(), d.en.as_str())).collect();
+            text += &format!(
+                "{}: {}\n",
+                language.pick("还没有问到或查到", "not told yet"),
+                unknown.join(language.pick("、", ", "))
+            );
+            text + language
+                .pick("分类标准供研究用，诊断由医生作出。", "Classification is for studies; the doctor diagnoses.")
         });
         Ok(())
     }
@@ -260,7 +277,8 @@ impl Knowledge {
                 return language.pick("没有常见药疹符合这个时间", "no usual drug eruption fits this time").to_owned();
             }
             let line = |r: &DrugReaction| {
-                let name = encyclopedia.names(&r.slug).map_or_else(|_| r.slug.clone(), |(zh, en)| language.pick(zh, en));
+                let name =
+                    encyclopedia.names(&r.slug).map_or_else(|_| r.slug.clone(), |(zh, en)| language.pick(zh, en));
                 let unit = language.pick("天", "days");
                 format!("{name}  {}-{} {unit}  [{}]\n", r.from_days, r.to_days, r.source)
             };

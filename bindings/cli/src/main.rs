@@ -56,7 +56,7 @@ enum Command {
     Search(knowledge::Search),
     /// Show an article
     Show(knowledge::Show),
-    /// What the aid believes
+    /// What the aid believes, the lupus score, drug timing, and the encyclopedia as web pages
     #[command(subcommand)]
     Knowledge(knowledge::Knowledge),
     /// Measure the aid on cases with known answers

@@ -16,7 +16,8 @@ impl Output {
     /// Prints `value` as JSON, or `text` for people.
     pub(crate) fn show(self, value: &impl Serialize, text: impl FnOnce(Language) -> String) {
         let shown = if self.json {
-            serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\": {:?}}}", error.to_string()))
+            serde_json::to_string_pretty(value)
+                .unwrap_or_else(|error| format!("{{\"error\": {:?}}}", error.to_string()))
         } else {
             text(self.language)
         };
@@ -37,14 +38,16 @@ impl Output {
         if !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
-        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {eta}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {eta}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
         ProgressBar::new(length).with_style(style)
     }
 }
 
 /// A text from the record, without what would steer a terminal: control characters, bidirectional overrides. JSON output keeps them.
 pub(crate) fn printable(text: &str) -> String {
-    let steers = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let steers =
+        |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }
 
@@ -80,7 +83,9 @@ pub(crate) fn wrap(text: &str, indent: &str, width: usize) -> String {
         };
         for c in line.chars() {
             let wide = c > '\u{2e7f}';
-            let breaks = (wide && !NEVER_FIRST.contains(c)) || word.ends_with(' ') || word.chars().last().is_some_and(|l| l > '\u{2e7f}' && !NEVER_FIRST.contains(c));
+            let breaks = (wide && !NEVER_FIRST.contains(c))
+                || word.ends_with(' ')
+                || word.chars().last().is_some_and(|l| l > '\u{2e7f}' && !NEVER_FIRST.contains(c));
             if breaks && !word.is_empty() {
                 put(&mut word, &mut word_width, &mut out);
             }

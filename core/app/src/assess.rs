@@ -3,7 +3,7 @@
 use crate::AppError;
 use crate::fusion::photo_likelihood;
 use crate::indicators::indicators;
-use barefoot_clinic::{Clinic, NewEncounter, NewPhoto};
+use barefoot_clinic::{Clinic, NewEncounter, NewPhoto, ObservedFinding};
 use barefoot_knowledge::{Bilingual, Differential, Encyclopedia, Patient, Question, Ranked, Sex, Triage, Urgency};
 use barefoot_trust::Pack;
 use barefoot_vision::{ClassProbability, HeatMap, ImageModel, Look, Outcome, Picture, Quality, QualityReason};
@@ -220,7 +220,7 @@ impl Assessor {
         Ok(Assessed { assessment, pictures, heat_maps: looks.into_iter().map(|(_, look)| look.heat_map).collect() })
     }
 
-    /// Records an assessment as an encounter: all of it, or nothing. Does I/O.
+    /// Records an assessment as an encounter of a patient, or an anonymous one: all of it, or nothing. Does I/O.
     ///
     /// # Errors
     /// When the store refuses; it is then as before.
@@ -229,7 +229,14 @@ impl Assessor {
         clinic: &mut Clinic,
         request: &AssessmentRequest,
         assessed: &Assessed,
+        patient_id: Option<String>,
     ) -> Result<String, AppError> {
+        let observed = assessed
+            .assessment
+            .findings
+            .iter()
+            .map(|f| ObservedFinding { finding: f.id.clone(), present: f.present })
+            .collect();
         let photos = assessed
             .pictures
             .iter()
@@ -239,6 +246,8 @@ impl Assessor {
             })
             .collect::<Result<_, AppError>>()?;
         let new = NewEncounter {
+            patient_id,
+            observed,
             findings: request.text.clone(),
             age_years: request.age_years.map(f64::from),
             sex: request.sex.map(|sex| match sex {

@@ -3,9 +3,9 @@
 //!
 //! Who has the key can write a whole new chain; that is found by comparing the head with one that a backup or a server has seen.
 
-use crate::database::hex;
-use crate::error::Kind;
 use crate::ClinicError;
+use crate::database::hex;
+use crate::kind::Kind;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
@@ -71,7 +71,14 @@ impl AuditReport {
 }
 
 /// Adds a line, in the transaction of the change itself.
-pub(crate) fn append(tx: &Transaction<'_>, at: &str, author: Option<&str>, action: Action, kind: Kind, record: &str) -> Result<(), ClinicError> {
+pub(crate) fn append(
+    tx: &Transaction<'_>,
+    at: &str,
+    author: Option<&str>,
+    action: Action,
+    kind: Kind,
+    record: &str,
+) -> Result<(), ClinicError> {
     let head = tx
         .prepare_cached("SELECT seq, hash FROM audit_head WHERE one = 1")?
         .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
@@ -97,7 +104,10 @@ pub(crate) fn append(tx: &Transaction<'_>, at: &str, author: Option<&str>, actio
 /// The lines about one record, oldest first.
 pub(crate) fn history(db: &Connection, kind: Kind, record: &str) -> Result<Vec<AuditEntry>, ClinicError> {
     let sql = format!("{LINES} WHERE kind = ?1 AND record = ?2 ORDER BY seq");
-    Ok(db.prepare_cached(&sql)?.query_map([kind.table(), record], |row| line(row).map(|(entry, _)| entry))?.collect::<Result<_, _>>()?)
+    Ok(db
+        .prepare_cached(&sql)?
+        .query_map([kind.table(), record], |row| line(row).map(|(entry, _)| entry))?
+        .collect::<Result<_, _>>()?)
 }
 
 /// Walks the whole chain and compares every record with its last line.
@@ -117,7 +127,9 @@ pub(crate) fn verify(db: &Connection) -> Result<AuditReport, ClinicError> {
         report.entries += 1;
         last_seen.insert((entry.kind, entry.record), entry.digest);
     }
-    let head = db.query_row("SELECT seq, hash FROM audit_head", [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).optional()?;
+    let head = db
+        .query_row("SELECT seq, hash FROM audit_head", [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
+        .optional()?;
     let (seq, hash) = head.unwrap_or((0, String::new()));
     if report.broken_at.is_none() && (seq + 1 != expected || hash != before) {
         report.broken_at = Some(expected);
@@ -136,7 +148,12 @@ pub(crate) fn verify(db: &Connection) -> Result<AuditReport, ClinicError> {
         }
     }
     // What is left was logged and is gone, or is of a kind that only a newer version knows.
-    report.altered.extend(last_seen.into_keys().filter(|(kind, _)| Kind::from_table(kind).is_some()).map(|(kind, id)| format!("{kind}/{id}")));
+    report.altered.extend(
+        last_seen
+            .into_keys()
+            .filter(|(kind, _)| Kind::from_table(kind).is_some())
+            .map(|(kind, id)| format!("{kind}/{id}")),
+    );
     report.altered.sort();
     Ok(report)
 }
@@ -158,7 +175,16 @@ fn line(row: &rusqlite::Row<'_>) -> rusqlite::Result<(AuditEntry, String)> {
 
 fn chained(before: &str, entry: &AuditEntry) -> String {
     let seq = entry.seq.to_string();
-    let fields = [before, &seq, &entry.at, entry.author.as_deref().unwrap_or(""), &entry.action, &entry.kind, &entry.record, &entry.digest];
+    let fields = [
+        before,
+        &seq,
+        &entry.at,
+        entry.author.as_deref().unwrap_or(""),
+        &entry.action,
+        &entry.kind,
+        &entry.record,
+        &entry.digest,
+    ];
     let mut hasher = Sha256::new();
     for field in fields {
         update(&mut hasher, field.as_bytes());
@@ -177,7 +203,7 @@ fn digest_row(kind: Kind, row: &rusqlite::Row<'_>) -> Result<String, ClinicError
     let mut hasher = Sha256::new();
     update(&mut hasher, kind.table().as_bytes());
     let statement = row.as_ref();
-    for (i, name) in statement.column_names().into_iter().enumerate() {
+    for (i, name) in statement.column_names().enumerate() {
         let (kind, value): (u8, Vec<u8>) = match row.get_ref(i)? {
             ValueRef::Null => continue,
             ValueRef::Integer(value) => (1, value.to_be_bytes().to_vec()),
@@ -203,9 +229,11 @@ mod tests {
     use crate::{Clinic, FileVault, NewEncounter, NewPatient, Unlock};
 
     fn filled(dir: &std::path::Path) -> Clinic {
-        let mut clinic = Clinic::open(&dir.join("data"), &FileVault::new(dir.join("key")), Unlock::Device).expect("opens");
+        let mut clinic =
+            Clinic::open(&dir.join("data"), &FileVault::new(dir.join("key")), Unlock::Device).expect("opens");
         for i in 0..4 {
-            let who = clinic.add_patient(&NewPatient { name: format!("王{i}"), ..NewPatient::default() }).expect("adds");
+            let who =
+                clinic.add_patient(&NewPatient { name: format!("王{i}"), ..NewPatient::default() }).expect("adds");
             let new = NewEncounter { patient_id: Some(who), findings: "x".to_owned(), ..NewEncounter::default() };
             let id = clinic.record(&new).expect("records");
             clinic.add_diagnosis(&id, Some("scabies"), "", "confirmed").expect("adds");

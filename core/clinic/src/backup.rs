@@ -112,7 +112,12 @@ impl Clinic {
     ///
     /// # Errors
     /// When the folder holds anything, the way in is refused, or the backup is not whole; nothing is left behind then.
-    pub fn restore(file: &Path, folder: &Path, vault: &dyn KeyVault, how: Unlock<'_>) -> Result<Verification, ClinicError> {
+    pub fn restore(
+        file: &Path,
+        folder: &Path,
+        vault: &dyn KeyVault,
+        how: Unlock<'_>,
+    ) -> Result<Verification, ClinicError> {
         // Guessing PINs at a backup could not be slowed down: its count of wrong ones starts anew with each copy.
         if matches!(how, Unlock::Pin { .. }) {
             return Err(ClinicError::PhraseNeeded);
@@ -137,11 +142,6 @@ impl Clinic {
         fs::rename(&inside, folder)?;
         sync_folder(parent)?;
         Ok(found)
-    }
-
-    fn audit_head(&self) -> Result<String, ClinicError> {
-        use rusqlite::OptionalExtension;
-        Ok(self.db.query_row("SELECT hash FROM audit_head", [], |row| row.get(0)).optional()?.unwrap_or_default())
     }
 
     fn listed(&self, path: &Path) -> Result<Listed, ClinicError> {
@@ -303,7 +303,8 @@ impl<R: Read> Reader<R> {
         let bytes = raw_chunk(&mut self.inner)?;
         let (&flag, sealed) = bytes.split_first().ok_or(ClinicError::BackupDamaged)?;
         let last = flag == 1;
-        let plain = seal::open(&self.key, &binding(MAGIC, self.number, last), sealed).ok_or(ClinicError::BackupDamaged)?;
+        let plain =
+            seal::open(&self.key, &binding(MAGIC, self.number, last), sealed).ok_or(ClinicError::BackupDamaged)?;
         self.number += 1;
         self.last = last;
         Ok(plain.to_vec())
@@ -311,7 +312,8 @@ impl<R: Read> Reader<R> {
 }
 
 fn write_raw(out: &mut impl Write, bytes: &[u8]) -> Result<(), ClinicError> {
-    let length = u32::try_from(bytes.len()).ok().filter(|&length| length <= LARGEST_CHUNK).ok_or(ClinicError::BackupDamaged)?;
+    let length =
+        u32::try_from(bytes.len()).ok().filter(|&length| length <= LARGEST_CHUNK).ok_or(ClinicError::BackupDamaged)?;
     out.write_all(&length.to_be_bytes())?;
     Ok(out.write_all(bytes)?)
 }

@@ -1,7 +1,8 @@
 //! Consent, asked per use. Every yes and no is kept; the last one counts. Without a yes nothing leaves the phone (see outbox.rs).
 
 use crate::audit::Action;
-use crate::error::{Field, Kind};
+use crate::error::Field;
+use crate::kind::Kind;
 use crate::work::{Work, new_id};
 use crate::{Clinic, ClinicError, input};
 use rusqlite::{OptionalExtension, params};
@@ -54,7 +55,9 @@ pub struct Consent {
 pub(crate) fn record(work: &Work<'_>, subject: &str, purpose: &str, granted: bool) -> Result<(), ClinicError> {
     let id = new_id();
     work.tx
-        .prepare_cached("INSERT INTO consent (id, subject, use, granted, made_at, author) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .prepare_cached(
+            "INSERT INTO consent (id, subject, use, granted, made_at, author) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
         .execute(params![id, subject, purpose, granted, work.now, work.author])?;
     work.log(Action::Created, Kind::Consent, &id, subject)
 }
@@ -68,7 +71,10 @@ impl Clinic {
     pub fn set_consent(&mut self, subject: &str, purpose: Use, granted: bool) -> Result<(), ClinicError> {
         input::text(Field::Code, subject)?;
         let work = self.work()?;
-        let anonymous = work.tx.prepare_cached("SELECT 1 FROM encounter WHERE id = ?1 AND patient_id IS NULL")?.exists([subject])?;
+        let anonymous = work
+            .tx
+            .prepare_cached("SELECT 1 FROM encounter WHERE id = ?1 AND patient_id IS NULL")?
+            .exists([subject])?;
         if !anonymous {
             work.require(Kind::Patient, subject)?;
         }
@@ -93,7 +99,14 @@ impl Clinic {
     pub fn consents(&self, subject: &str) -> Result<Vec<Consent>, ClinicError> {
         let sql = "SELECT id, subject, use, granted, made_at, author FROM consent WHERE subject = ?1 ORDER BY n";
         let consent = |row: &rusqlite::Row<'_>| {
-            Ok(Consent { id: row.get(0)?, subject: row.get(1)?, purpose: row.get(2)?, granted: row.get(3)?, made_at: row.get(4)?, author: row.get(5)? })
+            Ok(Consent {
+                id: row.get(0)?,
+                subject: row.get(1)?,
+                purpose: row.get(2)?,
+                granted: row.get(3)?,
+                made_at: row.get(4)?,
+                author: row.get(5)?,
+            })
         };
         Ok(self.db.prepare_cached(sql)?.query_map([subject], consent)?.collect::<Result<_, _>>()?)
     }

@@ -1,9 +1,10 @@
 //! Who gets in: doctors with their PINs, the recovery phrase, and the rotation of the data key.
 
 use crate::audit::Action;
-use crate::error::{Field, Kind};
+use crate::error::Field;
 use crate::key::{DataKey, KeyVault};
 use crate::keyring::{PhraseLanguage, WayIn};
+use crate::kind::Kind;
 use crate::store::keep_kek;
 use crate::work::new_id;
 use crate::{Clinic, ClinicError, database, input};
@@ -38,7 +39,8 @@ impl Clinic {
         input::pin(pin)?;
         let id = new_id();
         let work = self.work()?;
-        work.tx.execute("INSERT INTO doctor (id, name, created_at) VALUES (?1, ?2, ?3)", params![id, name, work.now])?;
+        work.tx
+            .execute("INSERT INTO doctor (id, name, created_at) VALUES (?1, ?2, ?3)", params![id, name, work.now])?;
         work.log_here(Action::Created, Kind::Doctor, &id)?;
         work.commit()?;
         self.set_pin(vault, &id, pin)?;
@@ -89,7 +91,11 @@ impl Clinic {
             let id: String = row.get(0)?;
             Ok(Doctor { can_sign_in: can.contains(&id), id, name: row.get(1)? })
         };
-        Ok(self.db.prepare_cached("SELECT id, name FROM doctor ORDER BY id")?.query_map([], doctor)?.collect::<Result<_, _>>()?)
+        Ok(self
+            .db
+            .prepare_cached("SELECT id, name FROM doctor ORDER BY id")?
+            .query_map([], doctor)?
+            .collect::<Result<_, _>>()?)
     }
 
     /// Makes a recovery phrase of twelve words, in place of an earlier one, and gives it back once: it is stored nowhere. Show
@@ -122,7 +128,9 @@ impl Clinic {
             .prepare("SELECT wrap_id, key FROM wrap_key")?
             .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, [u8; 32]>(1)?)))?
             .collect::<Result<Vec<_>, _>>()?;
-        self.ring.begin_rotation(&next, |id| keks.iter().find(|(wrap, _)| wrap == id).map(|(_, kek)| Zeroizing::new(*kek)))?;
+        self.ring.begin_rotation(&next, |id| {
+            keks.iter().find(|(wrap, _)| wrap == id).map(|(_, kek)| Zeroizing::new(*kek))
+        })?;
         let (id, photo_key) = database::add_photo_key(&self.db)?;
         database::rekey(&self.db, &next)?;
         self.photos.add_key(id, photo_key);

@@ -2,7 +2,8 @@
 //! follow-up dates and referrals. Rows are added, not rewritten; a later diagnosis counts.
 
 use crate::audit::Action;
-use crate::error::{Field, Kind, Problem};
+use crate::error::{Field, Problem};
+use crate::kind::Kind;
 use crate::work::{Work, new_id};
 use crate::{Clinic, ClinicError, Use, consent, input, outbox};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -257,7 +258,10 @@ impl Clinic {
     pub fn assign_patient(&mut self, encounter: &str, patient: &str) -> Result<(), ClinicError> {
         let work = self.work()?;
         work.require(Kind::Patient, patient)?;
-        let changed = work.tx.execute("UPDATE encounter SET patient_id = ?2 WHERE id = ?1 AND patient_id IS NULL", [encounter, patient])?;
+        let changed = work.tx.execute(
+            "UPDATE encounter SET patient_id = ?2 WHERE id = ?1 AND patient_id IS NULL",
+            [encounter, patient],
+        )?;
         if changed == 0 {
             return Err(ClinicError::NotFound(Kind::Encounter));
         }
@@ -270,7 +274,13 @@ impl Clinic {
     ///
     /// # Errors
     /// When there is no such encounter, a text cannot be stored as it is, or the database refuses.
-    pub fn add_diagnosis(&mut self, encounter: &str, disease: Option<&str>, words: &str, certainty: &str) -> Result<String, ClinicError> {
+    pub fn add_diagnosis(
+        &mut self,
+        encounter: &str,
+        disease: Option<&str>,
+        words: &str,
+        certainty: &str,
+    ) -> Result<String, ClinicError> {
         input::optional(Field::Code, disease)?;
         if disease.is_none() {
             input::filled(Field::Words, words)?;
@@ -338,7 +348,9 @@ impl Clinic {
     /// When the day is none, or the database refuses.
     pub fn follow_ups_due(&self, by: &str, limit: u32) -> Result<Vec<FollowUp>, ClinicError> {
         input::date(Field::Date, by)?;
-        let sql = format!("SELECT {FOLLOW_UP} FROM follow_up WHERE status = 'planned' AND due_on <= ?1 ORDER BY due_on LIMIT ?2");
+        let sql = format!(
+            "SELECT {FOLLOW_UP} FROM follow_up WHERE status = 'planned' AND due_on <= ?1 ORDER BY due_on LIMIT ?2"
+        );
         Ok(self.db.prepare_cached(&sql)?.query_map(params![by, limit], follow_up)?.collect::<Result<_, _>>()?)
     }
 
@@ -346,7 +358,13 @@ impl Clinic {
     ///
     /// # Errors
     /// When there is no such encounter, a text cannot be stored as it is, or the database refuses.
-    pub fn add_referral(&mut self, encounter: &str, urgency: &str, destination: &str, reason: &str) -> Result<String, ClinicError> {
+    pub fn add_referral(
+        &mut self,
+        encounter: &str,
+        urgency: &str,
+        destination: &str,
+        reason: &str,
+    ) -> Result<String, ClinicError> {
         input::filled(Field::Code, urgency)?;
         input::filled(Field::Words, destination)?;
         input::text(Field::Words, reason)?;
@@ -398,30 +416,42 @@ impl Clinic {
             observed: serde_json::from_str(&observed)?,
             photo_rows: of_encounter(db, PHOTO, Kind::Photo, id, photo)?,
             assessments: assessments.iter().map(|content| serde_json::from_str(content)).collect::<Result<_, _>>()?,
-            diagnoses: of_encounter(db, "id, made_at, author, disease, words, certainty", Kind::Diagnosis, id, |row| {
-                Ok(Diagnosis {
-                    id: row.get(0)?,
-                    made_at: row.get(1)?,
-                    author: row.get(2)?,
-                    disease: row.get(3)?,
-                    words: row.get(4)?,
-                    certainty: row.get(5)?,
-                })
-            })?,
+            diagnoses: of_encounter(
+                db,
+                "id, made_at, author, disease, words, certainty",
+                Kind::Diagnosis,
+                id,
+                |row| {
+                    Ok(Diagnosis {
+                        id: row.get(0)?,
+                        made_at: row.get(1)?,
+                        author: row.get(2)?,
+                        disease: row.get(3)?,
+                        words: row.get(4)?,
+                        certainty: row.get(5)?,
+                    })
+                },
+            )?,
             treatment_notes: of_encounter(db, "id, made_at, author, words", Kind::TreatmentNote, id, |row| {
                 Ok(TreatmentNote { id: row.get(0)?, made_at: row.get(1)?, author: row.get(2)?, words: row.get(3)? })
             })?,
             follow_ups: of_encounter(db, FOLLOW_UP, Kind::FollowUp, id, follow_up)?,
-            referrals: of_encounter(db, "id, made_at, author, urgency, destination, reason", Kind::Referral, id, |row| {
-                Ok(Referral {
-                    id: row.get(0)?,
-                    made_at: row.get(1)?,
-                    author: row.get(2)?,
-                    urgency: row.get(3)?,
-                    destination: row.get(4)?,
-                    reason: row.get(5)?,
-                })
-            })?,
+            referrals: of_encounter(
+                db,
+                "id, made_at, author, urgency, destination, reason",
+                Kind::Referral,
+                id,
+                |row| {
+                    Ok(Referral {
+                        id: row.get(0)?,
+                        made_at: row.get(1)?,
+                        author: row.get(2)?,
+                        urgency: row.get(3)?,
+                        destination: row.get(4)?,
+                        reason: row.get(5)?,
+                    })
+                },
+            )?,
         })
     }
 
@@ -497,14 +527,32 @@ fn of_encounter<T>(
     Ok(db.prepare_cached(&sql)?.query_map([encounter], read)?.collect::<Result<_, _>>()?)
 }
 
-fn insert_photo(work: &Work<'_>, id: &str, encounter: &str, position: usize, photo: &NewPhoto, key: i64) -> Result<(), ClinicError> {
+fn insert_photo(
+    work: &Work<'_>,
+    id: &str,
+    encounter: &str,
+    position: usize,
+    photo: &NewPhoto,
+    key: i64,
+) -> Result<(), ClinicError> {
     let (sha256, sha1) = crate::photo::hashes(&photo.jpeg);
     work.tx
         .prepare_cached(
             "INSERT INTO photo (id, encounter_id, position, width, height, bytes, sha256, sha1, photo_key, taken_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
-        .execute(params![id, encounter, position, photo.width, photo.height, photo.jpeg.len(), sha256, sha1, key, work.now])?;
+        .execute(params![
+            id,
+            encounter,
+            position,
+            photo.width,
+            photo.height,
+            photo.jpeg.len(),
+            sha256,
+            sha1,
+            key,
+            work.now
+        ])?;
     Ok(())
 }
 
@@ -525,7 +573,10 @@ fn check(new: &NewEncounter) -> Result<Option<String>, ClinicError> {
     }
     let content = serde_json::to_string(&new.assessment)?;
     if content.len() > LARGEST_ASSESSMENT {
-        return Err(ClinicError::Input { field: Field::Assessment, problem: Problem::TooLong { limit: LARGEST_ASSESSMENT } });
+        return Err(ClinicError::Input {
+            field: Field::Assessment,
+            problem: Problem::TooLong { limit: LARGEST_ASSESSMENT },
+        });
     }
     Ok(Some(content))
 }

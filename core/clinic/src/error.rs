@@ -1,5 +1,6 @@
 //! The one error of this crate. Texts say what to do next and hold no patient data.
 
+use crate::Kind;
 use std::io;
 
 /// What can go wrong with the store.
@@ -15,10 +16,14 @@ pub enum ClinicError {
     #[error("a stored record is not readable: {0}")]
     Record(#[from] serde_json::Error),
     /// The key does not fit the database, or the database is damaged. Nothing was changed.
-    #[error("the key does not open this data folder, or its database is damaged; nothing was changed: use the right key, or restore a backup")]
+    #[error(
+        "the key does not open this data folder, or its database is damaged; nothing was changed: use the right key, or restore a backup"
+    )]
     WrongKey,
     /// The folder has records but the phone's key is gone. A new key would be useless.
-    #[error("the data folder holds records, but this device's key is missing: put the key file back, or use the recovery phrase")]
+    #[error(
+        "the data folder holds records, but this device's key is missing: put the key file back, or use the recovery phrase"
+    )]
     KeyMissing,
     /// The folder has a database but no key ring.
     #[error("the data folder holds records, but its file keys.json is missing: put it back, or restore from a backup")]
@@ -88,106 +93,6 @@ pub enum ClinicError {
     /// The system gave no random bytes.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
-}
-
-/// The kinds of record, each with the table that holds it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A person.
-    Patient,
-    /// A visit.
-    Encounter,
-    /// A place on a patient's skin, watched over time.
-    Lesion,
-    /// A photo.
-    Photo,
-    /// What the aid said.
-    Assessment,
-    /// What the doctor says.
-    Diagnosis,
-    /// What the doctor did or advised.
-    TreatmentNote,
-    /// A date to come back.
-    FollowUp,
-    /// A way up to another clinic.
-    Referral,
-    /// A yes or no to one use of the records.
-    Consent,
-    /// Who signs in on this phone.
-    Doctor,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 11] = [
-        Self::Patient,
-        Self::Encounter,
-        Self::Lesion,
-        Self::Photo,
-        Self::Assessment,
-        Self::Diagnosis,
-        Self::TreatmentNote,
-        Self::FollowUp,
-        Self::Referral,
-        Self::Consent,
-        Self::Doctor,
-    ];
-
-    /// The table's name, which is also the code in audit and outbox.
-    #[must_use]
-    pub fn table(self) -> &'static str {
-        match self {
-            Self::Patient => "patient",
-            Self::Encounter => "encounter",
-            Self::Lesion => "lesion",
-            Self::Photo => "photo",
-            Self::Assessment => "assessment",
-            Self::Diagnosis => "diagnosis",
-            Self::TreatmentNote => "treatment_note",
-            Self::FollowUp => "follow_up",
-            Self::Referral => "referral",
-            Self::Consent => "consent",
-            Self::Doctor => "doctor",
-        }
-    }
-
-    /// The kind with this table; `None` for one of a newer version.
-    #[must_use]
-    pub fn from_table(table: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.table() == table)
-    }
-
-    fn en(self) -> &'static str {
-        match self {
-            Self::TreatmentNote => "treatment note",
-            Self::FollowUp => "follow-up",
-            other => other.table(),
-        }
-    }
-
-    fn zh(self) -> &'static str {
-        match self {
-            Self::Patient => "患者",
-            Self::Encounter => "就诊记录",
-            Self::Lesion => "皮损",
-            Self::Photo => "照片",
-            Self::Assessment => "辅助意见",
-            Self::Diagnosis => "诊断",
-            Self::TreatmentNote => "治疗记录",
-            Self::FollowUp => "随访",
-            Self::Referral => "转诊",
-            Self::Consent => "知情同意",
-            Self::Doctor => "医生",
-        }
-    }
-
-    fn hint(self) -> &'static str {
-        match self {
-            Self::Patient | Self::Lesion => "`barefoot patient search` finds them",
-            Self::Doctor => "`barefoot doctor list` shows them",
-            _ => "`barefoot cases list` shows the encounters",
-        }
-    }
 }
 
 /// What was typed.
@@ -341,7 +246,9 @@ impl ClinicError {
     #[must_use]
     pub fn zh(&self) -> String {
         match self {
-            Self::WrongKey => "密钥打不开此数据夹，或数据库已损坏；未作任何改动：请用正确的密钥，或从备份恢复".to_owned(),
+            Self::WrongKey => {
+                "密钥打不开此数据夹，或数据库已损坏；未作任何改动：请用正确的密钥，或从备份恢复".to_owned()
+            }
             Self::KeyMissing => "数据夹有记录，但本机密钥丢失：请放回密钥文件，或使用恢复短语".to_owned(),
             Self::KeyRingMissing => "数据夹有记录，但缺少 keys.json：请放回该文件，或从备份恢复".to_owned(),
             Self::KeyFile => "密钥文件应为64个十六进制数字".to_owned(),

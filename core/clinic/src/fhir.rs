@@ -4,7 +4,7 @@
 
 use crate::database::unhex;
 use crate::encounter::{PHOTO, photo};
-use crate::error::Kind;
+use crate::kind::Kind;
 use crate::{AuditEntry, Clinic, ClinicError, Encounter, Lesion, Photo};
 use base64ct::{Base64, Encoding};
 use rusqlite::OptionalExtension;
@@ -68,9 +68,15 @@ impl Clinic {
         }
         for (id, _) in &encounters {
             records.push((Kind::Encounter, id.clone()));
-            for kind in [Kind::Photo, Kind::Assessment, Kind::Diagnosis, Kind::TreatmentNote, Kind::FollowUp, Kind::Referral] {
+            for kind in
+                [Kind::Photo, Kind::Assessment, Kind::Diagnosis, Kind::TreatmentNote, Kind::FollowUp, Kind::Referral]
+            {
                 let sql = format!("SELECT id FROM {} WHERE encounter_id = ?1 ORDER BY id", kind.table());
-                let ids = self.db.prepare_cached(&sql)?.query_map([id], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+                let ids = self
+                    .db
+                    .prepare_cached(&sql)?
+                    .query_map([id], |row| row.get(0))?
+                    .collect::<Result<Vec<String>, _>>()?;
                 records.extend(ids.into_iter().map(|id| (kind, id)));
             }
             records.extend(self.consents(id)?.into_iter().map(|consent| (Kind::Consent, consent.id)));
@@ -94,7 +100,9 @@ impl Clinic {
         for author in authors {
             self.fhir_resources(Kind::Doctor, &author, codes)?.into_iter().for_each(&mut put);
         }
-        Ok(json!({ "resourceType": "Bundle", "type": "collection", "timestamp": jiff::Timestamp::now().to_string(), "entry": entries }))
+        Ok(
+            json!({ "resourceType": "Bundle", "type": "collection", "timestamp": jiff::Timestamp::now().to_string(), "entry": entries }),
+        )
     }
 
     /// The resources that stand for one record, as sync sends them. Reads the database.
@@ -105,14 +113,21 @@ impl Clinic {
         match kind {
             Kind::Patient => Ok(vec![self.fhir_patient(id)?]),
             Kind::Doctor => {
-                let name: Option<String> = self.db.query_row("SELECT name FROM doctor WHERE id = ?1", [id], |row| row.get(0)).optional()?;
+                let name: Option<String> =
+                    self.db.query_row("SELECT name FROM doctor WHERE id = ?1", [id], |row| row.get(0)).optional()?;
                 let name = name.ok_or(ClinicError::NotFound(kind))?;
                 Ok(vec![json!({ "resourceType": "Practitioner", "id": id, "name": [{ "text": name }] })])
             }
             Kind::Lesion => {
                 let sql = "SELECT id, patient_id, site, label, created_at FROM lesion WHERE id = ?1";
                 let lesion = self.db.query_row(sql, [id], |row| {
-                    Ok(Lesion { id: row.get(0)?, patient_id: row.get(1)?, site: row.get(2)?, label: row.get(3)?, created_at: row.get(4)? })
+                    Ok(Lesion {
+                        id: row.get(0)?,
+                        patient_id: row.get(1)?,
+                        site: row.get(2)?,
+                        label: row.get(3)?,
+                        created_at: row.get(4)?,
+                    })
                 });
                 Ok(vec![body_structure(&lesion.optional()?.ok_or(ClinicError::NotFound(kind))?)])
             }
@@ -128,7 +143,9 @@ impl Clinic {
                 Ok(vec![document(&row, &encounter)])
             }
             Kind::Assessment => self.fhir_assessment(id, codes),
-            Kind::Diagnosis | Kind::TreatmentNote | Kind::FollowUp | Kind::Referral => self.fhir_of_doctor(kind, id, codes),
+            Kind::Diagnosis | Kind::TreatmentNote | Kind::FollowUp | Kind::Referral => {
+                self.fhir_of_doctor(kind, id, codes)
+            }
         }
     }
 
@@ -156,7 +173,8 @@ impl Clinic {
 
     /// One Consent per subject with one provision per use, as it stands now.
     fn fhir_consent(&self, id: &str) -> Result<Value, ClinicError> {
-        let subject: Option<String> = self.db.query_row("SELECT subject FROM consent WHERE id = ?1", [id], |row| row.get(0)).optional()?;
+        let subject: Option<String> =
+            self.db.query_row("SELECT subject FROM consent WHERE id = ?1", [id], |row| row.get(0)).optional()?;
         let subject = subject.ok_or(ClinicError::NotFound(Kind::Consent))?;
         let said = self.consents(&subject)?;
         let mut uses: Vec<&str> = Vec::new();
@@ -208,7 +226,11 @@ impl Clinic {
             "resourceType": "Device", "id": device_id, "deviceName": [{ "name": pack, "type": "model-name" }],
             "type": { "text": "skin-disease aid" },
         });
-        let photos: Vec<Value> = encounter.photo_rows.iter().map(|p| json!({ "reference": format!("DocumentReference/{}", p.id) })).collect();
+        let photos: Vec<Value> = encounter
+            .photo_rows
+            .iter()
+            .map(|p| json!({ "reference": format!("DocumentReference/{}", p.id) }))
+            .collect();
         let components: Vec<Value> = content["differential"]
             .as_array()
             .into_iter()
@@ -228,7 +250,8 @@ impl Clinic {
         insert_list(&mut result, "derivedFrom", photos);
         insert_list(&mut result, "component", components);
         if !result.contains_key("component") {
-            result.insert("valueString".to_owned(), json!(content["image"]["outcome"].as_str().unwrap_or("cannot_tell")));
+            result
+                .insert("valueString".to_owned(), json!(content["image"]["outcome"].as_str().unwrap_or("cannot_tell")));
         }
         let mut triage = about(&encounter, "RiskAssessment", &format!("{id}-triage"));
         subject_or_anonymous(&mut triage);
@@ -237,7 +260,10 @@ impl Clinic {
         triage.insert("occurrenceDateTime".to_owned(), json!(made_at));
         triage.insert("basis".to_owned(), json!([{ "reference": format!("Observation/{id}") }]));
         let level = content["urgency"]["level"].as_str().unwrap_or("R");
-        triage.insert("prediction".to_owned(), json!([{ "qualitativeRisk": coded(&format!("{BASE}/CodeSystem/urgency"), level) }]));
+        triage.insert(
+            "prediction".to_owned(),
+            json!([{ "qualitativeRisk": coded(&format!("{BASE}/CodeSystem/urgency"), level) }]),
+        );
         let provenance = json!({
             "resourceType": "Provenance", "id": format!("{id}-provenance"), "recorded": made_at,
             "target": [{ "reference": format!("Observation/{id}") }, { "reference": format!("RiskAssessment/{id}-triage") }],
@@ -260,7 +286,10 @@ impl Clinic {
             status["text"] = json!(diagnosis.certainty);
             out.insert("verificationStatus".to_owned(), status);
             let clinical = if certainty == "refuted" { "inactive" } else { "active" };
-            out.insert("clinicalStatus".to_owned(), coded("http://terminology.hl7.org/CodeSystem/condition-clinical", clinical));
+            out.insert(
+                "clinicalStatus".to_owned(),
+                coded("http://terminology.hl7.org/CodeSystem/condition-clinical", clinical),
+            );
             out.insert("code".to_owned(), disease(diagnosis.disease.as_deref().unwrap_or(""), &diagnosis.words, codes));
             out.insert("recordedDate".to_owned(), json!(diagnosis.made_at));
             signed(&mut out, "recorder", diagnosis.author.as_deref());
@@ -327,10 +356,16 @@ fn visit(encounter: &Encounter) -> Value {
     let mut out = about(encounter, "Encounter", &encounter.summary.id);
     out.remove("encounter");
     out.insert("status".to_owned(), json!("finished"));
-    out.insert("class".to_owned(), json!({ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB" }));
+    out.insert(
+        "class".to_owned(),
+        json!({ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB" }),
+    );
     out.insert("period".to_owned(), json!({ "start": encounter.summary.started_at }));
     if let Some(author) = &encounter.author {
-        out.insert("participant".to_owned(), json!([{ "individual": { "reference": format!("Practitioner/{author}") } }]));
+        out.insert(
+            "participant".to_owned(),
+            json!([{ "individual": { "reference": format!("Practitioner/{author}") } }]),
+        );
     }
     Value::Object(out)
 }
@@ -351,7 +386,11 @@ fn findings(encounter: &Encounter) -> Vec<Value> {
     let id = &encounter.summary.id;
     let mut out = Vec::new();
     if !encounter.findings.trim().is_empty() {
-        out.push(observation(format!("{id}-findings"), json!({ "text": "findings in words" }), ("valueString", json!(encounter.findings))));
+        out.push(observation(
+            format!("{id}-findings"),
+            json!({ "text": "findings in words" }),
+            ("valueString", json!(encounter.findings)),
+        ));
     }
     for (i, observed) in encounter.observed.iter().enumerate() {
         let code = coded(&format!("{BASE}/CodeSystem/finding"), &observed.finding);

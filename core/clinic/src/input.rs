@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn odd_but_honest_input_is_taken_as_it_is() {
-        for name in ["王小明", "👩‍⚕️ 李", "\u{202e}gnaW\u{202c}", "阿卜杜拉·买买提", "O'Brien", "𠮷野"] {
+        for name in ["王小明", "👩‍⚕️ 李", "\u{202e}gnaW\u{202c}", "阿卜杜拉·买买提", "O'Brien", "𠮷野"]
+        {
             assert!(patient(&named(name)).is_ok(), "{name}");
         }
         for date in ["1970", "1970-05", "1970-05-31", "2024-02-29"] {

@@ -133,7 +133,10 @@ impl KeyRing {
     /// A ring for a new folder, with the device as its only way in. Does I/O.
     pub(crate) fn create(folder: &Path, vault: &dyn KeyVault) -> Result<Self, ClinicError> {
         let secret = vault_secret(vault)?;
-        let mut made = Self { file: folder.join(KEY_RING), ring: Ring { version: VERSION, vault_check: String::new(), wraps: Vec::new() } };
+        let mut made = Self {
+            file: folder.join(KEY_RING),
+            ring: Ring { version: VERSION, vault_check: String::new(), wraps: Vec::new() },
+        };
         made.ring.vault_check = hex(&seal::seal(&check_key(&secret), VAULT_CHECK, VAULT_CHECK)?);
         made.add(WayIn::Device, "device", None, &secret, &DataKey::random()?)?;
         made.save()?;
@@ -178,7 +181,11 @@ impl KeyRing {
         };
         let doctors = self.ring.wraps.iter().filter(|wrap| wrap.way_in == WayIn::Doctor);
         Ok(doctors
-            .map(|wrap| DoctorAtDoor { id: wrap.id.clone(), name: name(wrap).unwrap_or_default(), wait_seconds: wrap.wait(now) })
+            .map(|wrap| DoctorAtDoor {
+                id: wrap.id.clone(),
+                name: name(wrap).unwrap_or_default(),
+                wait_seconds: wrap.wait(now),
+            })
             .collect())
     }
 
@@ -251,7 +258,8 @@ impl KeyRing {
     }
 
     fn vault_fits(&self, secret: &Secret) -> bool {
-        unhex(&self.ring.vault_check).is_some_and(|sealed| seal::open(&check_key(secret), VAULT_CHECK, &sealed).is_some())
+        unhex(&self.ring.vault_check)
+            .is_some_and(|sealed| seal::open(&check_key(secret), VAULT_CHECK, &sealed).is_some())
     }
 
     /// Adds the device alone as a way in; not yet saved.
@@ -302,7 +310,11 @@ impl KeyRing {
     }
 
     /// Puts the next data key behind every way in and saves.
-    pub(crate) fn begin_rotation(&mut self, next: &DataKey, keks: impl Fn(&str) -> Option<Secret>) -> Result<(), ClinicError> {
+    pub(crate) fn begin_rotation(
+        &mut self,
+        next: &DataKey,
+        keks: impl Fn(&str) -> Option<Secret>,
+    ) -> Result<(), ClinicError> {
         for wrap in &mut self.ring.wraps {
             let kek = keks(&wrap.id).ok_or(ClinicError::KeyRing)?;
             wrap.next = Some(hex(&seal::seal(&kek, &wrap.binding("data key"), next.secret().as_slice())?));
@@ -327,7 +339,14 @@ impl KeyRing {
         self.ring.wraps.iter().position(fits)
     }
 
-    fn add(&mut self, way_in: WayIn, id: &str, label: Option<String>, secret: &Secret, key: &DataKey) -> Result<(String, Secret), ClinicError> {
+    fn add(
+        &mut self,
+        way_in: WayIn,
+        id: &str,
+        label: Option<String>,
+        secret: &Secret,
+        key: &DataKey,
+    ) -> Result<(String, Secret), ClinicError> {
         let salt = hex(random::<16>()?.as_slice());
         self.add_salted(way_in, id, label, salt, &secret[..], key)
     }
@@ -376,7 +395,9 @@ impl Wrap {
     fn enter(&self, secret: &[u8]) -> Option<Entered> {
         let kek = self.kek(secret)?;
         let sealed = std::iter::once(&self.data_key).chain(&self.next);
-        let keys = sealed.map(|sealed| open_secret(&kek, &self.binding("data key"), sealed).map(DataKey::new)).collect::<Option<Vec<_>>>()?;
+        let keys = sealed
+            .map(|sealed| open_secret(&kek, &self.binding("data key"), sealed).map(DataKey::new))
+            .collect::<Option<Vec<_>>>()?;
         let doctor = (self.way_in == WayIn::Doctor).then(|| self.id.clone());
         Some(Entered { wrap_id: self.id.clone(), kek, doctor, keys })
     }

@@ -2,7 +2,8 @@
 
 use crate::audit::Action;
 use crate::encounter::{PHOTO, photo};
-use crate::error::{Field, Kind};
+use crate::error::Field;
+use crate::kind::Kind;
 use crate::work::new_id;
 use crate::{Clinic, ClinicError, Photo, input};
 use rusqlite::params;
@@ -50,7 +51,8 @@ impl Clinic {
     pub fn place_photo(&mut self, photo: &str, lesion: &str) -> Result<(), ClinicError> {
         let work = self.work()?;
         work.require(Kind::Lesion, lesion)?;
-        let patient: String = work.tx.query_row("SELECT patient_id FROM lesion WHERE id = ?1", [lesion], |row| row.get(0))?;
+        let patient: String =
+            work.tx.query_row("SELECT patient_id FROM lesion WHERE id = ?1", [lesion], |row| row.get(0))?;
         let placed = work.tx.execute(
             "UPDATE photo SET lesion_id = ?2 WHERE id = ?1 AND (SELECT patient_id FROM encounter WHERE id = encounter_id) = ?3",
             [photo, lesion, &patient],
@@ -68,7 +70,13 @@ impl Clinic {
     /// When the database refuses.
     pub fn lesions(&self, patient: &str) -> Result<Vec<Lesion>, ClinicError> {
         let lesion = |row: &rusqlite::Row<'_>| {
-            Ok(Lesion { id: row.get(0)?, patient_id: row.get(1)?, site: row.get(2)?, label: row.get(3)?, created_at: row.get(4)? })
+            Ok(Lesion {
+                id: row.get(0)?,
+                patient_id: row.get(1)?,
+                site: row.get(2)?,
+                label: row.get(3)?,
+                created_at: row.get(4)?,
+            })
         };
         let sql = "SELECT id, patient_id, site, label, created_at FROM lesion WHERE patient_id = ?1 ORDER BY id";
         Ok(self.db.prepare_cached(sql)?.query_map([patient], lesion)?.collect::<Result<_, _>>()?)

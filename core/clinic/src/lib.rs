@@ -20,6 +20,7 @@ mod fhir;
 mod input;
 mod key;
 mod keyring;
+mod kind;
 mod lesion;
 mod names;
 mod outbox;
@@ -36,12 +37,14 @@ pub use backup::BackupReport;
 pub use consent::{Consent, Use};
 pub use doctors::{Doctor, FORGOTTEN_BOTH};
 pub use encounter::{
-    Diagnosis, Encounter, EncounterSummary, FollowUp, NewEncounter, NewPhoto, ObservedFinding, Photo, Referral, TreatmentNote,
+    Diagnosis, Encounter, EncounterSummary, FollowUp, NewEncounter, NewPhoto, ObservedFinding, Photo, Referral,
+    TreatmentNote,
 };
-pub use error::{ClinicError, Field, Kind, Problem};
+pub use error::{ClinicError, Field, Problem};
 pub use fhir::{Codes, DiseaseCode, ExportOf};
 pub use key::{FileVault, KeyVault, Secret};
 pub use keyring::{DoctorAtDoor, PhraseLanguage, Unlock};
+pub use kind::Kind;
 pub use lesion::Lesion;
 pub use outbox::{Change, Delivery};
 pub use page::PageLanguage;

@@ -26,7 +26,8 @@ fn fold_char(c: char) -> impl Iterator<Item = char> {
 
 /// The words of a query. Each must begin one of a patient's keys.
 pub(crate) fn query(text: &str) -> Vec<String> {
-    let words = text.split(|c: char| c.is_whitespace() || c == ',' || c == '，').map(fold).filter(|word| !word.is_empty());
+    let words =
+        text.split(|c: char| c.is_whitespace() || c == ',' || c == '，').map(fold).filter(|word| !word.is_empty());
     words.map(|word| typed_pinyin(&word)).collect()
 }
 
@@ -141,7 +142,24 @@ mod tests {
     #[test]
     fn a_patient_is_found_by_every_usual_way_of_typing() {
         let keys = keys("王小明", Some("138-1234-5678"), Some("李家村"));
-        for text in ["王", "王小", "小明", "wang", "wangxiaoming", "xiaoming", "wxm", "xm", "WXM", "ｗｘｍ", "13812", "5678", "李家", "ljc", "王 李家村", "wang 5678"] {
+        for text in [
+            "王",
+            "王小",
+            "小明",
+            "wang",
+            "wangxiaoming",
+            "xiaoming",
+            "wxm",
+            "xm",
+            "WXM",
+            "ｗｘｍ",
+            "13812",
+            "5678",
+            "李家",
+            "ljc",
+            "王 李家村",
+            "wang 5678",
+        ] {
             assert!(found(&keys, text), "{text}");
         }
         for text in ["张", "zhang", "wm", "9999", "王 张家村"] {

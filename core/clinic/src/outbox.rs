@@ -4,7 +4,7 @@
 //! each other and keep their order; different roots are independent. No row leaves without consent: [`pending`] asks at the moment
 //! of sending, not at the moment of writing. May not live here: sockets, FHIR.
 
-use crate::error::Kind;
+use crate::kind::Kind;
 use crate::{Clinic, ClinicError, Use};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
@@ -36,9 +36,18 @@ pub struct Delivery {
 }
 
 /// Writes a row. Doctors are told with the records that name them.
-pub(crate) fn push(tx: &Transaction<'_>, unit: &str, root: &str, kind: Kind, record: &str, made_at: &str) -> Result<(), ClinicError> {
-    tx.prepare_cached("INSERT INTO outbox (unit, root, kind, record, made_at, state) VALUES (?1, ?2, ?3, ?4, ?5, 'waiting')")?
-        .execute(params![unit, root, kind.table(), record, made_at])?;
+pub(crate) fn push(
+    tx: &Transaction<'_>,
+    unit: &str,
+    root: &str,
+    kind: Kind,
+    record: &str,
+    made_at: &str,
+) -> Result<(), ClinicError> {
+    tx.prepare_cached(
+        "INSERT INTO outbox (unit, root, kind, record, made_at, state) VALUES (?1, ?2, ?3, ?4, ?5, 'waiting')",
+    )?
+    .execute(params![unit, root, kind.table(), record, made_at])?;
     Ok(())
 }
 
@@ -49,7 +58,8 @@ pub(crate) fn re_root(tx: &Transaction<'_>, from: &str, to: &str) -> Result<(), 
 }
 
 /// Whether the last word about this use is yes. A withdrawal also counts as sendable once the server knows the patient, so that it is heard there.
-const MAY_LEAVE: &str = "(COALESCE((SELECT granted FROM consent WHERE subject = o.root AND use = ?1 ORDER BY n DESC LIMIT 1), 0) = 1
+const MAY_LEAVE: &str =
+    "(COALESCE((SELECT granted FROM consent WHERE subject = o.root AND use = ?1 ORDER BY n DESC LIMIT 1), 0) = 1
       OR (o.kind = 'consent' AND EXISTS (SELECT 1 FROM outbox s WHERE s.root = o.root AND s.state = 'sent')))";
 
 fn pending(db: &Connection, purpose: Use, limit: u32) -> Result<Vec<Change>, ClinicError> {
@@ -57,7 +67,14 @@ fn pending(db: &Connection, purpose: Use, limit: u32) -> Result<Vec<Change>, Cli
         "SELECT seq, unit, root, kind, record, made_at FROM outbox o WHERE state = 'waiting' AND {MAY_LEAVE} ORDER BY seq LIMIT ?2"
     );
     let change = |row: &rusqlite::Row<'_>| {
-        Ok(Change { seq: row.get(0)?, unit: row.get(1)?, root: row.get(2)?, kind: row.get(3)?, record: row.get(4)?, made_at: row.get(5)? })
+        Ok(Change {
+            seq: row.get(0)?,
+            unit: row.get(1)?,
+            root: row.get(2)?,
+            kind: row.get(3)?,
+            record: row.get(4)?,
+            made_at: row.get(5)?,
+        })
     };
     Ok(db.prepare_cached(&sql)?.query_map(params![purpose.code(), limit], change)?.collect::<Result<_, _>>()?)
 }
@@ -97,7 +114,8 @@ impl Clinic {
     /// # Errors
     /// When the database refuses.
     pub fn quarantine(&mut self, change: i64, reason: &str) -> Result<(), ClinicError> {
-        self.db.execute("UPDATE outbox SET state = 'quarantined', reason = ?2 WHERE seq = ?1", params![change, reason])?;
+        self.db
+            .execute("UPDATE outbox SET state = 'quarantined', reason = ?2 WHERE seq = ?1", params![change, reason])?;
         Ok(())
     }
 

@@ -60,7 +60,9 @@ impl Clinic {
         for photo in &visit.photo_rows {
             // A damaged photo must not keep the page from being printed.
             match self.thumbnail(&photo.id) {
-                Ok(jpeg) => page.raw(&format!("<img alt=\"\" src=\"data:image/jpeg;base64,{}\">", Base64::encode_string(&jpeg))),
+                Ok(jpeg) => {
+                    page.raw(&format!("<img alt=\"\" src=\"data:image/jpeg;base64,{}\">", Base64::encode_string(&jpeg)))
+                }
                 Err(_) => page.paragraph(t("（照片无法显示）", "(a photo cannot be shown)")),
             }
         }
@@ -72,8 +74,14 @@ impl Clinic {
             page.paragraph(format!("{named} {}（{}）", diagnosis.words, diagnosis.certainty).trim());
         }
         page.list(t("治疗", "Treatment"), visit.treatment_notes.iter().map(|note| note.words.clone()));
-        page.list(t("随访", "Follow-up"), visit.follow_ups.iter().map(|f| format!("{} {} ({})", f.due_on, f.reason, f.status)));
-        page.list(t("转诊", "Referral"), visit.referrals.iter().map(|r| format!("[{}] {} {}", r.urgency, r.destination, r.reason)));
+        page.list(
+            t("随访", "Follow-up"),
+            visit.follow_ups.iter().map(|f| format!("{} {} ({})", f.due_on, f.reason, f.status)),
+        );
+        page.list(
+            t("转诊", "Referral"),
+            visit.referrals.iter().map(|r| format!("[{}] {} {}", r.urgency, r.destination, r.reason)),
+        );
         if !visit.assessments.is_empty() {
             page.raw("<div class=\"aid\">");
             page.section(t("辅助工具的意见（不是诊断）", "What the aid said (not a diagnosis)"));

@@ -1,7 +1,7 @@
 //! Patients: who they are, how they are found, and who may be the same person.
 
 use crate::audit::Action;
-use crate::error::Kind;
+use crate::kind::Kind;
 use crate::work::{Work, new_id};
 use crate::{Clinic, ClinicError, input, names};
 use rusqlite::{OptionalExtension, Row, params};
@@ -130,7 +130,8 @@ impl Clinic {
         // The longest word is the rarest: it leads, the others filter.
         words.sort_by_key(|word| std::cmp::Reverse(word.chars().count()));
         let Some((lead, filters)) = words.split_first() else { return Ok(Vec::new()) };
-        let filter = "AND EXISTS (SELECT 1 FROM patient_key f WHERE f.patient = k.patient AND f.key >= ? AND f.key < ?)";
+        let filter =
+            "AND EXISTS (SELECT 1 FROM patient_key f WHERE f.patient = k.patient AND f.key >= ? AND f.key < ?)";
         // The index gives keys in order, so the shortest continuation of the lead, the whole match, comes first. One patient may have
         // several keys that fit: take more rows than asked for and drop the repeats.
         let sql = format!(
@@ -175,7 +176,9 @@ impl Clinic {
         let mut candidates = BTreeMap::new();
         let phone = new.phone.as_deref().map(names::fold).filter(|phone| !phone.is_empty());
         let keys = [Some(names::fold(&new.name)), Some(names::sound(&new.name)), phone.clone()];
-        let sql = format!("SELECT {COLUMNS} FROM patient_key k JOIN patient p ON p.n = k.patient WHERE k.key = ?1 LIMIT 1000");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM patient_key k JOIN patient p ON p.n = k.patient WHERE k.key = ?1 LIMIT 1000"
+        );
         let mut statement = self.db.prepare_cached(&sql)?;
         for key in keys.into_iter().flatten() {
             for found in statement.query_map([key], patient)? {

@@ -66,7 +66,13 @@ impl PhotoFolder {
     }
 
     /// Writes a thumbnail beside its photo, under the photo's key. Does I/O.
-    pub(crate) fn write_thumbnail(&self, key: i64, photo: &str, encounter: &str, jpeg: &[u8]) -> Result<(), ClinicError> {
+    pub(crate) fn write_thumbnail(
+        &self,
+        key: i64,
+        photo: &str,
+        encounter: &str,
+        jpeg: &[u8],
+    ) -> Result<(), ClinicError> {
         let sealed = self.sealed(Part::Thumbnail, key, photo, encounter, jpeg)?;
         let place = self.place(Part::Thumbnail, photo);
         self.make_shelf(&place)?;
@@ -83,7 +89,10 @@ impl PhotoFolder {
     }
 
     /// Settles or removes what a killed process left, by whether a row names it. Does I/O.
-    pub(crate) fn recover(&self, mut has_row: impl FnMut(&str) -> Result<bool, ClinicError>) -> Result<(), ClinicError> {
+    pub(crate) fn recover(
+        &self,
+        mut has_row: impl FnMut(&str) -> Result<bool, ClinicError>,
+    ) -> Result<(), ClinicError> {
         for entry in fs::read_dir(self.folder.join("incoming"))? {
             let path = entry?.path();
             let named = path.extension().is_some_and(|e| e == Part::Original.extension());
@@ -98,7 +107,9 @@ impl PhotoFolder {
     /// Reads and opens a photo or its thumbnail. Does I/O.
     pub(crate) fn read(&self, part: Part, key: i64, photo: &str, encounter: &str) -> Result<Vec<u8>, ClinicError> {
         let bytes = match fs::read(self.place(part, photo)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && part == Part::Original => fs::read(self.incoming(photo))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && part == Part::Original => {
+                fs::read(self.incoming(photo))?
+            }
             other => other?,
         };
         let sealed = bytes.strip_prefix(part.magic()).ok_or(ClinicError::PhotoDamaged)?;

@@ -1,7 +1,7 @@
 //! What stays on a full phone: originals may go once a server has them, thumbnails stay. Nothing else is ever removed.
 
 use crate::audit::Action;
-use crate::error::Kind;
+use crate::kind::Kind;
 use crate::photo::Part;
 use crate::{Clinic, ClinicError};
 use image::ImageReader;
@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use rusqlite::params;
 use serde::Serialize;
 use std::io::Cursor;
+use std::time::SystemTime;
 
 /// Longer side of a thumbnail, pixels: a third of a phone's screen.
 const THUMBNAIL_SIDE: u32 = 320;
@@ -51,15 +52,17 @@ impl Clinic {
     ///
     /// # Errors
     /// When the disk or the database refuses; what was removed until then is logged.
-    pub fn purge_originals(&mut self, before: Timestamp) -> Result<Purged, ClinicError> {
+    pub fn purge_originals(&mut self, before: SystemTime) -> Result<Purged, ClinicError> {
         let sql = "SELECT id, bytes, purged_at IS NOT NULL,
                 EXISTS (SELECT 1 FROM outbox WHERE record = photo.id AND state = 'sent')
                     AND NOT EXISTS (SELECT 1 FROM outbox WHERE record = photo.id AND state <> 'sent')
             FROM photo WHERE taken_at < ?1 ORDER BY id";
+        // A time that has no date: nothing is that old.
+        let before = Timestamp::try_from(before).unwrap_or(Timestamp::MIN).to_string();
         let old = self
             .db
             .prepare(sql)?
-            .query_map([before.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?, row.get(2)?, row.get(3)?)))?
+            .query_map([before], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?, row.get(2)?, row.get(3)?)))?
             .collect::<Result<Vec<(String, u64, bool, bool)>, _>>()?;
         let mut purged = Purged::default();
         for (id, bytes, already, sent) in old {

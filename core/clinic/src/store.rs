@@ -2,9 +2,9 @@
 
 use crate::audit::{self, AuditEntry, AuditReport};
 use crate::database::{self, DATABASE};
-use crate::error::Kind;
 use crate::key::{DataKey, lock_file, sync_folder};
 use crate::keyring::{Entered, KeyRing, WayIn};
+use crate::kind::Kind;
 use crate::photo::{Part, PhotoFolder, hashes};
 use crate::{ClinicError, DoctorAtDoor, KeyVault, Unlock};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -77,7 +77,11 @@ pub struct SignIn {
 /// When the key ring or the vault cannot be read.
 pub fn sign_in(folder: &Path, vault: &dyn KeyVault) -> Result<SignIn, ClinicError> {
     let Some(ring) = KeyRing::load(folder)? else { return Ok(SignIn::default()) };
-    Ok(SignIn { pin_needed: !ring.has(WayIn::Device), doctors: ring.doctors(vault)?, has_phrase: ring.has(WayIn::Recovery) })
+    Ok(SignIn {
+        pin_needed: !ring.has(WayIn::Device),
+        doctors: ring.doctors(vault)?,
+        has_phrase: ring.has(WayIn::Recovery),
+    })
 }
 
 impl Clinic {
@@ -124,7 +128,8 @@ impl Clinic {
     /// # Errors
     /// When the database refuses.
     pub fn verify(&self) -> Result<Verification, ClinicError> {
-        let count = |kind: Kind| self.db.query_row(&format!("SELECT count(*) FROM {}", kind.table()), [], |row| row.get(0));
+        let count =
+            |kind: Kind| self.db.query_row(&format!("SELECT count(*) FROM {}", kind.table()), [], |row| row.get(0));
         let ids = self
             .db
             .prepare("SELECT id FROM photo ORDER BY id")?
@@ -152,6 +157,27 @@ impl Clinic {
         audit::history(&self.db, kind, id)
     }
 
+    /// Last hash of the audit log, empty for an empty one: note it elsewhere to prove later that nothing was cut off. Reads the database.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn audit_head(&self) -> Result<String, ClinicError> {
+        Ok(self
+            .db
+            .prepare_cached("SELECT hash FROM audit_head")?
+            .query_row([], |row| row.get(0))
+            .optional()?
+            .unwrap_or_default())
+    }
+
+    /// Whether a hash that was noted earlier is still in the audit log. Reads the database.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn knows_audit_hash(&self, hash: &str) -> Result<bool, ClinicError> {
+        Ok(self.db.prepare_cached("SELECT 1 FROM audit WHERE hash = ?1")?.exists([hash])?)
+    }
+
     /// The doctor who signed in; `None` where the device alone opened the store.
     #[must_use]
     pub fn author(&self) -> Option<&str> {
@@ -161,7 +187,9 @@ impl Clinic {
     pub(crate) fn photo_row(&self, id: &str) -> Result<PhotoRow, ClinicError> {
         self.db
             .prepare_cached("SELECT encounter_id, sha256, photo_key, purged_at IS NOT NULL FROM photo WHERE id = ?1")?
-            .query_row([id], |row| Ok(PhotoRow { encounter: row.get(0)?, sha256: row.get(1)?, key: row.get(2)?, purged: row.get(3)? }))
+            .query_row([id], |row| {
+                Ok(PhotoRow { encounter: row.get(0)?, sha256: row.get(1)?, key: row.get(2)?, purged: row.get(3)? })
+            })
             .optional()?
             .ok_or(ClinicError::NotFound(Kind::Photo))
     }
@@ -177,7 +205,8 @@ pub(crate) struct PhotoRow {
 
 /// A copy of a way in's key inside the database, for rotation. Writes only when it is not there yet.
 pub(crate) fn keep_kek(db: &Connection, wrap_id: &str, kek: &[u8]) -> Result<(), ClinicError> {
-    let known = db.prepare_cached("SELECT 1 FROM wrap_key WHERE wrap_id = ?1 AND key = ?2")?.exists(params![wrap_id, kek])?;
+    let known =
+        db.prepare_cached("SELECT 1 FROM wrap_key WHERE wrap_id = ?1 AND key = ?2")?.exists(params![wrap_id, kek])?;
     if !known {
         db.execute(
             "INSERT INTO wrap_key (wrap_id, key) VALUES (?1, ?2) ON CONFLICT (wrap_id) DO UPDATE SET key = ?2",
@@ -188,7 +217,11 @@ pub(crate) fn keep_kek(db: &Connection, wrap_id: &str, kek: &[u8]) -> Result<(),
 }
 
 /// Opens with the current key, or with the next one when a rotation was broken off after its transaction; then ends the rotation.
-fn open_with_what_fits(folder: &Path, ring: &mut KeyRing, entered: &Entered) -> Result<(Connection, DataKey), ClinicError> {
+fn open_with_what_fits(
+    folder: &Path,
+    ring: &mut KeyRing,
+    entered: &Entered,
+) -> Result<(Connection, DataKey), ClinicError> {
     let path = folder.join(DATABASE);
     let mut refusal = ClinicError::WrongKey;
     for (turn, key) in entered.keys.iter().enumerate() {
@@ -217,7 +250,9 @@ fn wait_for(lock: &File) -> Result<(), ClinicError> {
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if start.elapsed() < LOCK_PATIENCE => thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::WouldBlock) if start.elapsed() < LOCK_PATIENCE => {
+                thread::sleep(Duration::from_millis(20))
+            }
             Err(TryLockError::WouldBlock) => return Err(ClinicError::InUse),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }

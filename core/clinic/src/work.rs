@@ -1,7 +1,7 @@
 //! One unit of work: one transaction in which records, their audit lines and their outbox rows are written together.
 
 use crate::audit::{self, Action};
-use crate::error::Kind;
+use crate::kind::Kind;
 use crate::{Clinic, ClinicError, outbox};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior};

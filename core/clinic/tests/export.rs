@@ -2,7 +2,9 @@
 
 mod common;
 
-use barefoot_clinic::{DiseaseCode, ExportOf, Kind, NewEncounter, NewPatient, ObservedFinding, PageLanguage, PhraseLanguage, Unlock, Use};
+use barefoot_clinic::{
+    DiseaseCode, ExportOf, Kind, NewEncounter, NewPatient, ObservedFinding, PageLanguage, PhraseLanguage, Unlock, Use,
+};
 use common::{Folder, encounter, patient};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -32,7 +34,11 @@ fn full(folder: &Folder) -> (barefoot_clinic::Clinic, String, String) {
     let how = Unlock::Pin { doctor: &doctor, pin: "246810" };
     let mut clinic = barefoot_clinic::Clinic::open(&folder.data(), &folder.vault(), how).expect("opens");
     let who = clinic
-        .add_patient(&NewPatient { age_years: Some(40.0), phone: Some("13812345678".to_owned()), ..patient("<王>&\"小明\"") })
+        .add_patient(&NewPatient {
+            age_years: Some(40.0),
+            phone: Some("13812345678".to_owned()),
+            ..patient("<王>&\"小明\"")
+        })
         .expect("adds");
     let lesion = clinic.add_lesion(&who, "左手背", "黑痣").expect("adds");
     let new = NewEncounter {
@@ -44,7 +50,12 @@ fn full(folder: &Folder) -> (barefoot_clinic::Clinic, String, String) {
     let photo = clinic.encounter(&visit).expect("found").photo_rows[0].id.clone();
     clinic.place_photo(&photo, &lesion).expect("places");
     let anonymous = clinic
-        .record(&NewEncounter { sex: Some("x-newer".to_owned()), consents: vec![Use::Teaching], photos: Vec::new(), ..encounter("") })
+        .record(&NewEncounter {
+            sex: Some("x-newer".to_owned()),
+            consents: vec![Use::Teaching],
+            photos: Vec::new(),
+            ..encounter("")
+        })
         .expect("records");
     for id in [&visit, &anonymous] {
         clinic.add_diagnosis(id, Some("scabies"), "", "confirmed").expect("adds");
@@ -76,13 +87,31 @@ fn the_export_is_whole_and_an_independent_validator_takes_it() {
         .map(|entry| entry["resource"]["resourceType"].as_str().expect("type").to_owned())
         .collect();
     let expected = [
-        "Appointment", "AuditEvent", "BodyStructure", "CarePlan", "Condition", "Consent", "Device", "DocumentReference", "Encounter",
-        "Observation", "Patient", "Practitioner", "Provenance", "RiskAssessment", "ServiceRequest", "Task",
+        "Appointment",
+        "AuditEvent",
+        "BodyStructure",
+        "CarePlan",
+        "Condition",
+        "Consent",
+        "Device",
+        "DocumentReference",
+        "Encounter",
+        "Observation",
+        "Patient",
+        "Practitioner",
+        "Provenance",
+        "RiskAssessment",
+        "ServiceRequest",
+        "Task",
     ];
     assert_eq!(kinds, BTreeSet::from(expected.map(str::to_owned)));
     references_lead_somewhere(&bundles[0]);
     // The aid's result never stands as a Condition.
-    let conditions = bundles[0]["entry"].as_array().expect("entries").iter().filter(|e| e["resource"]["resourceType"] == "Condition");
+    let conditions = bundles[0]["entry"]
+        .as_array()
+        .expect("entries")
+        .iter()
+        .filter(|e| e["resource"]["resourceType"] == "Condition");
     assert_eq!(conditions.count(), 3);
     validate(&bundles);
 }
@@ -91,7 +120,13 @@ fn references_lead_somewhere(bundle: &Value) {
     let entries = bundle["entry"].as_array().expect("entries");
     let there: BTreeSet<String> = entries
         .iter()
-        .map(|e| format!("{}/{}", e["resource"]["resourceType"].as_str().expect("type"), e["resource"]["id"].as_str().expect("id")))
+        .map(|e| {
+            format!(
+                "{}/{}",
+                e["resource"]["resourceType"].as_str().expect("type"),
+                e["resource"]["id"].as_str().expect("id")
+            )
+        })
         .collect();
     fn walk(value: &Value, there: &BTreeSet<String>) {
         match value {
@@ -137,7 +172,8 @@ for bundle in json.load(sys.stdin):
         n += 1
 print(n)
 "#;
-    let mut child = Command::new(python).args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python");
+    let mut child =
+        Command::new(python).args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python");
     let input = serde_json::to_vec(bundles).expect("json");
     child.stdin.take().expect("stdin").write_all(&input).expect("writes");
     let output = child.wait_with_output().expect("ends");

@@ -16,10 +16,13 @@ use std::time::Duration;
 fn child_records() {
     let Some(path) = std::env::var_os("BAREFOOT_KILL_CHILD").map(PathBuf::from) else { return };
     let round = std::env::var("BAREFOOT_KILL_ROUND").expect("round");
-    let mut clinic = Clinic::open(&path.join("data"), &FileVault::new(path.join("key")), Unlock::Device).expect("opens");
+    let mut clinic =
+        Clinic::open(&path.join("data"), &FileVault::new(path.join("key")), Unlock::Device).expect("opens");
     for i in 0.. {
         let who = clinic.add_patient(&patient(&format!("王{round}-{i}"))).expect("adds");
-        let id = clinic.record(&NewEncounter { patient_id: Some(who), ..encounter(&format!("{round}-{i}")) }).expect("records");
+        let id = clinic
+            .record(&NewEncounter { patient_id: Some(who), ..encounter(&format!("{round}-{i}")) })
+            .expect("records");
         let mut out = std::io::stdout().lock();
         writeln!(out, "ack {id}").and_then(|()| out.flush()).expect("acknowledges");
     }

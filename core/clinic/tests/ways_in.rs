@@ -60,7 +60,10 @@ fn wrong_pins_slow_down_over_restarts_and_destroy_nothing() {
     let phrase = clinic.new_recovery_phrase(PhraseLanguage::Chinese).expect("phrase");
     drop(clinic);
     for _ in 0..5 {
-        assert!(matches!(Clinic::open(&folder.data(), &folder.vault(), pin(&li, "000001")), Err(ClinicError::WrongPin)));
+        assert!(matches!(
+            Clinic::open(&folder.data(), &folder.vault(), pin(&li, "000001")),
+            Err(ClinicError::WrongPin)
+        ));
     }
     // Each try was a new opening of the folder, as after a restart.
     for _ in 0..100 {
@@ -68,7 +71,8 @@ fn wrong_pins_slow_down_over_restarts_and_destroy_nothing() {
         assert!(matches!(refused, Err(ClinicError::PinWait { seconds: 1..=30 })), "the right PIN waits too");
     }
     assert!(sign_in(&folder.data(), &folder.vault()).expect("door").doctors[0].wait_seconds > 0);
-    let mut clinic = Clinic::open(&folder.data(), &folder.vault(), Unlock::Recovery { phrase: &phrase }).expect("the phrase opens it");
+    let mut clinic = Clinic::open(&folder.data(), &folder.vault(), Unlock::Recovery { phrase: &phrase })
+        .expect("the phrase opens it");
     assert!(clinic.encounter(&id).is_ok() && clinic.verify().expect("verifies").ok());
     clinic.set_pin(&folder.vault(), &li, "975312").expect("a new PIN");
     drop(clinic);
@@ -80,7 +84,10 @@ fn a_weak_pin_is_refused_and_leaves_the_device_as_the_way_in() {
     let folder = Folder::new();
     let mut clinic = folder.open();
     for weak in ["", "12345", "111111", "1234\u{0}56"] {
-        assert!(matches!(clinic.add_doctor(&folder.vault(), "李医生", weak), Err(ClinicError::Input { .. })), "{weak:?}");
+        assert!(
+            matches!(clinic.add_doctor(&folder.vault(), "李医生", weak), Err(ClinicError::Input { .. })),
+            "{weak:?}"
+        );
     }
     assert!(clinic.doctors().expect("lists").is_empty());
     drop(clinic);
@@ -121,7 +128,10 @@ fn without_a_phrase_a_lost_keystore_is_said_plainly() {
     drop(folder.open());
     fs::remove_file(folder.path().join("key")).expect("remove");
     assert!(matches!(Clinic::open(&folder.data(), &folder.vault(), Unlock::Device), Err(ClinicError::KeyMissing)));
-    assert!(matches!(Clinic::open(&folder.data(), &folder.vault(), Unlock::Recovery { phrase: "a b" }), Err(ClinicError::NoPhrase)));
+    assert!(matches!(
+        Clinic::open(&folder.data(), &folder.vault(), Unlock::Recovery { phrase: "a b" }),
+        Err(ClinicError::NoPhrase)
+    ));
     assert!(!folder.path().join("key").exists(), "no new key in its place");
     fs::remove_file(folder.data().join("keys.json")).expect("remove");
     assert!(matches!(Clinic::open(&folder.data(), &folder.vault(), Unlock::Device), Err(ClinicError::KeyRingMissing)));
@@ -135,7 +145,10 @@ fn a_damaged_key_ring_is_refused_and_kept() {
     let good = fs::read(&ring).expect("ring");
     for length in (0..good.len() - 1).step_by(37) {
         fs::write(&ring, &good[..length]).expect("write");
-        assert!(matches!(Clinic::open(&folder.data(), &folder.vault(), Unlock::Device), Err(ClinicError::KeyRing)), "{length}");
+        assert!(
+            matches!(Clinic::open(&folder.data(), &folder.vault(), Unlock::Device), Err(ClinicError::KeyRing)),
+            "{length}"
+        );
         assert_eq!(fs::read(&ring).expect("ring").len(), length);
     }
     fs::write(&ring, br#"{"version": 9}"#).expect("write");
@@ -148,7 +161,8 @@ fn a_damaged_key_ring_is_refused_and_kept() {
 #[ignore = "started by the test below"]
 fn child_rotates() {
     let Some(path) = std::env::var_os("BAREFOOT_KILL_CHILD").map(std::path::PathBuf::from) else { return };
-    let mut clinic = Clinic::open(&path.join("data"), &FileVault::new(path.join("key")), Unlock::Device).expect("opens");
+    let mut clinic =
+        Clinic::open(&path.join("data"), &FileVault::new(path.join("key")), Unlock::Device).expect("opens");
     loop {
         clinic.rotate_key().expect("rotates");
     }

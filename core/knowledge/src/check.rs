@@ -52,7 +52,8 @@ fn check_knowledge_base(content: &Content, slugs: &HashSet<&str>, complaints: &m
         .chain(drawings::complaints(&content.drawings, &content.findings));
     complaints.extend(found.map(|(place, what)| Complaint { place, what }));
     let lupus = &content.lupus_score;
-    let lupus_findings = lupus.domains.iter().flat_map(|d| &d.items).flat_map(|i| i.any.iter().chain(&i.all)).chain([&lupus.entry]);
+    let lupus_findings =
+        lupus.domains.iter().flat_map(|d| &d.items).flat_map(|i| i.any.iter().chain(&i.all)).chain([&lupus.entry]);
     for id in lupus_findings.filter(|id| vocabulary.get(id).is_none()) {
         complaints.push(Complaint { place: "lupus score".to_owned(), what: format!("names the unknown finding {id}") });
     }

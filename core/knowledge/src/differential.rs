@@ -27,6 +27,8 @@ const TEMPERATURE: f32 = 1.4;
 const REASON_FROM: f32 = 0.5;
 const REASONS_FOR: usize = 5;
 const REASONS_AGAINST: usize = 2;
+/// Diseases at the head of the list that get reasons.
+const EXPLAINED: usize = 20;
 /// Categories that a village doctor can ask or look for at once.
 const ASKABLE_NOT: [&str; 1] = ["lab"];
 
@@ -63,7 +65,7 @@ pub struct Ranked {
     pub en: String,
     /// 0 to 1; all diseases add up to 1.
     pub p: f32,
-    /// Why, strongest first.
+    /// Why, strongest first; empty far down the list.
     pub because: Vec<Reason>,
 }
 
@@ -166,9 +168,14 @@ impl Model {
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         ranked
             .into_iter()
-            .map(|(at, p)| {
+            .enumerate()
+            .map(|(place, (at, p))| {
                 let row = &self.rows[at];
-                let because = self.reasons(vocabulary, row, &weights, evidence, photo);
+                let because = if place < EXPLAINED {
+                    self.reasons(vocabulary, row, &weights, evidence, photo)
+                } else {
+                    Vec::new()
+                };
                 Ranked { slug: row.likelihoods.slug.clone(), zh: row.zh.clone(), en: row.en.clone(), p, because }
             })
             .collect()

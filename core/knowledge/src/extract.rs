@@ -357,7 +357,20 @@ fn denied_zh(before: &str, after: &str) -> bool {
         "缓解", "消退", "后",
     ];
     const AFTER: [&str; 14] = [
-        "阴性", "(-)", "(—)", "(一)", "不明显", "不显", "不著", "未见", "未查见", "未触及", "未及", "未扪及", "无异常", "正常",
+        "阴性",
+        "(-)",
+        "(—)",
+        "(一)",
+        "不明显",
+        "不显",
+        "不著",
+        "未见",
+        "未查见",
+        "未触及",
+        "未及",
+        "未扪及",
+        "无异常",
+        "正常",
     ];
     let resumed = |rest: &str| RESUME.iter().any(|word| rest.contains(word));
     let trimmed = after.trim_start();

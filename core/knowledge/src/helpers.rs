@@ -117,7 +117,9 @@ impl Encyclopedia {
 }
 
 fn score(criteria: LupusCriteria, present: &BTreeSet<String>) -> LupusScore {
-    let met = |item: &LupusItem| item.any.iter().any(|id| present.contains(id)) && item.all.iter().all(|id| present.contains(id));
+    let met = |item: &LupusItem| {
+        item.any.iter().any(|id| present.contains(id)) && item.all.iter().all(|id| present.contains(id))
+    };
     let mut items = Vec::new();
     let mut unknown = Vec::new();
     let mut clinical = false;
@@ -147,7 +149,8 @@ mod tests {
         assert_eq!((full.points, full.classifies), (12, true));
         let without_entry = score(criteria.clone(), &present(&["malar-rash", "arthritis"]));
         assert_eq!((without_entry.points, without_entry.classifies), (12, false));
-        let laboratory_only = score(criteria, &present(&["ana-positive", "anti-dsdna", "low-complement", "antiphospholipid"]));
+        let laboratory_only =
+            score(criteria, &present(&["ana-positive", "anti-dsdna", "low-complement", "antiphospholipid"]));
         assert_eq!((laboratory_only.points, laboratory_only.classifies), (11, false));
     }
 }

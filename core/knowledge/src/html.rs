@@ -442,7 +442,7 @@ mod tests {
     use super::*;
     use crate::compile::write as write_encyclopedia;
     use crate::drawings::tests::{drawings, findings, likelihoods};
-    use crate::{Content, UrgencyRules};
+    use crate::{Content, DrugReactions, LupusCriteria, UrgencyRules};
 
     const UNTRUSTED: &str = "<script>alert(\"&'\")</script>";
 
@@ -476,6 +476,8 @@ mod tests {
                 .map(|slug| likelihoods(slug, &["waxy-papule", "annular", "site-lip", "site-shin"]))
                 .into(),
             urgency,
+            lupus_score: LupusCriteria { entry: "annular".to_owned(), threshold: 10, domains: Vec::new() },
+            drug_eruptions: DrugReactions { reactions: Vec::new() },
             drawings: drawings(),
         };
         let folder = tempfile::tempdir().expect("folder");

@@ -166,6 +166,25 @@ impl Encyclopedia {
         Ok(PatientTriage { level, place: advice.place, when: advice.when, reasons, warn: advice.warn })
     }
 
+    /// The diseases that a search query's findings point to, likeliest first, and whether the whole query was understood; `None`
+    /// when it names no finding. A drug alone is none: it is a trigger in the vocabulary, but who types it looks for its use.
+    pub(crate) fn rank_query(
+        &self,
+        query: &str,
+        agreement: &BTreeMap<String, f32>,
+    ) -> Result<Option<(Vec<Ranked>, bool)>, KnowledgeError> {
+        const LEADERS: usize = 10;
+        let r = self.reasoner()?;
+        let extraction = r.extractor.extract(&r.vocabulary, query);
+        let evidence = Evidence::new(&r.vocabulary, &extraction, Patient::default());
+        if evidence.present.iter().all(|&at| r.vocabulary.findings()[at].category == "trigger") {
+            return Ok(None);
+        }
+        let mut ranked = r.model.rank(&r.vocabulary, &evidence, agreement, &BTreeMap::new());
+        ranked.truncate(LEADERS);
+        Ok(Some((ranked, extraction.not_understood.is_empty())))
+    }
+
     /// What the aid believes of a disease: its file, and each of its findings.
     ///
     /// # Errors

@@ -4,10 +4,9 @@
 //! (hit@5 1.00 with this layer, .70 without) and are re-measured by `barefoot evaluate search`.
 
 use crate::KnowledgeError;
-use crate::differential::Patient;
 use crate::encyclopedia::Encyclopedia;
-use crate::extract::FoundFinding;
 use crate::fold::{fold, is_han, pinyin_variants, tokens};
+use memchr::memmem::Finder;
 use rusqlite::Connection;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const EXACT: f32 = 100.0;
 /// The query is a name's pinyin.
 const PINYIN: f32 = 95.0;
+/// What a lay name or a code costs against another disease's shown name.
+const MAX_MALUS: f32 = 2.0;
 /// The query is the initials of a name's pinyin.
 const INITIALS: f32 = 80.0;
 /// A name, or its pinyin, begins with the query.
@@ -84,6 +85,7 @@ pub struct Hit {
 pub(crate) struct NameIndex {
     names: Vec<Name>,
     diseases: HashMap<i64, (String, String, String)>,
+    ids: HashMap<String, i64>,
 }
 
 #[derive(Debug)]
@@ -95,6 +97,9 @@ struct Name {
     /// Lay names, abbreviations and codes rank a little under the shown name of another disease.
     malus: f32,
     code: bool,
+    long: bool,
+    /// Characters of `folded`.
+    length: usize,
 }
 
 impl NameIndex {
@@ -104,26 +109,30 @@ impl NameIndex {
             .prepare("SELECT disease, kind, folded, pinyin, initials FROM name ORDER BY rowid")?
             .query_map([], |row| {
                 let kind: String = row.get(1)?;
+                let folded: String = row.get(2)?;
                 Ok(Name {
+                    long: long_enough(&folded),
+                    length: folded.chars().count(),
                     disease: row.get(0)?,
-                    folded: row.get(2)?,
+                    folded,
                     pinyin: split(row.get(3)?),
                     initials: split(row.get(4)?),
                     malus: match kind.as_str() {
                         "name" => 0.0,
                         "abbr" => 0.5,
                         "former" => 1.0,
-                        _ => 2.0,
+                        _ => MAX_MALUS,
                     },
                     code: kind == "code",
                 })
             })?
             .collect::<Result<_, _>>()?;
-        let diseases = db
+        let diseases: HashMap<i64, (String, String, String)> = db
             .prepare("SELECT id, slug, zh, en FROM disease")?
             .query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?))))?
             .collect::<Result<_, _>>()?;
-        Ok(Self { names, diseases })
+        let ids = diseases.iter().map(|(id, d)| (d.0.clone(), *id)).collect();
+        Ok(Self { names, diseases, ids })
     }
 }
 
@@ -146,22 +155,25 @@ impl Encyclopedia {
             return Ok(Vec::new());
         }
         let mut best: HashMap<i64, Best> = HashMap::new();
-        let sounds: Vec<String> = pinyin_variants(&query).iter().map(|syllables| syllables.concat()).collect();
+        let asked = Query::new(&query);
         for (at, name) in self.names.names.iter().enumerate() {
-            let homophone = || homophone(&sounds, name).map(|score| (score, HitKind::Typo));
-            if let Some((score, kind)) = by_name(&query, name).or_else(homophone) {
+            if let Some((score, kind)) = asked.matches(name) {
                 offer(&mut best, name.disease, Best { score: score - name.malus, kind, name: at });
             }
         }
-        let sure = |best: &HashMap<i64, Best>| best.values().any(|b| b.score >= TYPO_BELOW);
-        if !sure(&best) {
-            let understood = self.by_findings(&query, &mut best)?;
+        let best_score = best.values().map(|b| b.score).fold(0.0, f32::max);
+        // A name as it stands needs no words of the text.
+        if best_score < PINYIN - MAX_MALUS {
+            let text = self.full_text(&query)?;
             // What is understood as findings is not a misspelt name.
-            if !understood {
+            if best_score < TYPO_BELOW && !self.by_findings(&query, &text, &mut best)? {
                 self.by_typo(&query, &mut best);
             }
+            for (disease, share) in text {
+                let hit = Best { score: TEXT * share, kind: HitKind::Text, name: 0 };
+                best.entry(disease).and_modify(|b| b.score += share).or_insert(hit);
+            }
         }
-        self.by_text(&query, &mut best)?;
         let mut order: Vec<(i64, Best)> = best.into_iter().collect();
         order.sort_by(|(a_id, a), (b_id, b)| b.score.total_cmp(&a.score).then(a_id.cmp(b_id)));
         order.truncate(limit);
@@ -179,25 +191,26 @@ impl Encyclopedia {
     }
 
     /// Findings in the query -> the differential's first diseases. Says whether the whole query was understood.
-    fn by_findings(&self, query: &str, best: &mut HashMap<i64, Best>) -> Result<bool, KnowledgeError> {
-        const LEADERS: usize = 10;
-        let answer = self.differential(query, Patient::default(), &BTreeMap::new())?;
-        // A drug is a trigger in the vocabulary; who types it looks for its use, which the text knows.
-        let category =
-            |id: &str| self.vocabulary().ok().and_then(|v| v.iter().find(|f| f.id == id).map(|f| f.category.clone()));
-        let told = |f: &&FoundFinding| f.present && category(&f.id).is_some_and(|c| c != "trigger");
-        if answer.extraction.findings.iter().find(told).is_none() {
-            return Ok(false);
-        }
-        let share: HashMap<i64, f32> = self.full_text(query)?.into_iter().collect();
-        let top = answer.differential.first().map_or(1.0, |d| d.p);
-        for ranked in answer.differential.iter().take(LEADERS) {
-            let Some((&id, _)) = self.names.diseases.iter().find(|(_, d)| d.0 == ranked.slug) else { continue };
-            let text = share.get(&id).copied().unwrap_or(0.0);
+    fn by_findings(
+        &self,
+        query: &str,
+        text: &[(i64, f32)],
+        best: &mut HashMap<i64, Best>,
+    ) -> Result<bool, KnowledgeError> {
+        let share: BTreeMap<String, f32> = text.iter().map(|&(id, share)| (self.slug(id), share)).collect();
+        let Some((leaders, understood)) = self.rank_query(query, &share)? else { return Ok(false) };
+        let top = leaders.first().map_or(1.0, |d| d.p);
+        for ranked in &leaders {
+            let Some(&id) = self.names.ids.get(&ranked.slug) else { continue };
+            let text = share.get(&ranked.slug).copied().unwrap_or(0.0);
             let score = FINDINGS * (DIFFERENTIAL_SHARE * ranked.p / top + (1.0 - DIFFERENTIAL_SHARE) * text);
             offer(best, id, Best { score, kind: HitKind::Finding, name: 0 });
         }
-        Ok(answer.extraction.not_understood.is_empty())
+        Ok(understood)
+    }
+
+    fn slug(&self, id: i64) -> String {
+        self.names.diseases.get(&id).map(|d| d.0.clone()).unwrap_or_default()
     }
 
     fn hit(&self, id: i64, best: Best) -> Hit {
@@ -209,16 +222,7 @@ impl Encyclopedia {
     /// How well a case's text agrees with each article, 0 to 1 per slug, 1 for the best. Reads the encyclopedia.
     pub(crate) fn text_agreement(&self, text: &str) -> Result<BTreeMap<String, f32>, KnowledgeError> {
         let found = self.full_text(&fold(text))?;
-        Ok(found.into_iter().filter_map(|(id, share)| Some((self.names.diseases.get(&id)?.0.clone(), share))).collect())
-    }
-
-    /// Full text adds to what names found, so that "red face rosacea" ranks by both.
-    fn by_text(&self, query: &str, best: &mut HashMap<i64, Best>) -> Result<(), KnowledgeError> {
-        for (disease, share) in self.full_text(query)? {
-            let text = Best { score: TEXT * share, kind: HitKind::Text, name: 0 };
-            best.entry(disease).and_modify(|b| b.score += share).or_insert(text);
-        }
-        Ok(())
+        Ok(found.into_iter().map(|(id, share)| (self.slug(id), share)).collect())
     }
 
     /// Diseases whose article has any of the words, with bm25 as a share of the best.
@@ -248,50 +252,79 @@ fn offer(best: &mut HashMap<i64, Best>, disease: i64, candidate: Best) {
     }
 }
 
-/// Does a name, or a part of it, sound like the query?
-fn homophone(sounds: &[String], name: &Name) -> Option<f32> {
-    const PART_FROM: usize = 6;
-    if sounds.iter().any(|s| name.pinyin.contains(s)) {
-        return Some(HOMOPHONE);
-    }
-    let part = |s: &String| s.len() >= PART_FROM && name.pinyin.iter().any(|p| p.contains(s.as_str()));
-    sounds.iter().any(part).then_some(CONTAINS + 5.0)
+/// A query, with what every name is compared with.
+struct Query<'q> {
+    text: &'q str,
+    /// Without spaces.
+    letters: String,
+    /// Letters, digits and spaces only.
+    ascii: bool,
+    long: bool,
+    finder: Finder<'q>,
+    /// Pinyin of a Chinese query.
+    sounds: Vec<String>,
 }
 
-fn by_name(query: &str, name: &Name) -> Option<(f32, HitKind)> {
-    if name.folded == query {
-        return Some((EXACT, HitKind::Name));
-    }
-    // A longer name that merely contains the query is a poorer match than a shorter one.
-    let share = |whole: &str, part: &str| 5.0 * part.chars().count() as f32 / whole.chars().count().max(1) as f32;
-    if query.is_ascii() {
-        let letters = query.replace(' ', "");
-        if name.pinyin.contains(&letters) {
-            return Some((PINYIN, HitKind::Pinyin));
-        }
-        if letters.len() > 1 && name.initials.contains(&letters) {
-            return Some((INITIALS, HitKind::Pinyin));
-        }
-        if letters.len() > 3
-            && let Some(whole) = name.pinyin.iter().find(|p| p.starts_with(&letters))
-        {
-            return Some((PREFIX - 5.0 + share(whole, &letters), HitKind::Pinyin));
+impl<'q> Query<'q> {
+    fn new(text: &'q str) -> Self {
+        Self {
+            text,
+            letters: text.replace(' ', ""),
+            ascii: text.is_ascii(),
+            long: long_enough(text),
+            finder: Finder::new(text),
+            sounds: pinyin_variants(text).iter().map(|syllables| syllables.concat()).collect(),
         }
     }
-    if name.folded.starts_with(query) {
-        return Some((PREFIX + share(&name.folded, query), HitKind::Part));
+
+    fn matches(&self, name: &Name) -> Option<(f32, HitKind)> {
+        if name.folded == self.text {
+            return Some((EXACT, HitKind::Name));
+        }
+        // A longer name that merely contains the query is a poorer match than a shorter one.
+        let share = |whole: &str, part: &str| 5.0 * part.chars().count() as f32 / whole.chars().count().max(1) as f32;
+        if self.ascii && !name.pinyin.is_empty() {
+            let letters = self.letters.as_str();
+            if name.pinyin.iter().any(|p| p == letters) {
+                return Some((PINYIN, HitKind::Pinyin));
+            }
+            if letters.len() > 1 && name.initials.iter().any(|i| i == letters) {
+                return Some((INITIALS, HitKind::Pinyin));
+            }
+            if letters.len() > 3
+                && let Some(whole) = name.pinyin.iter().find(|p| p.starts_with(letters))
+            {
+                return Some((PREFIX - 5.0 + share(whole, letters), HitKind::Pinyin));
+            }
+        }
+        if name.folded.len() > self.text.len() {
+            if name.folded.starts_with(self.text) {
+                return Some((PREFIX + share(&name.folded, self.text), HitKind::Part));
+            }
+            if !name.code && self.long && self.finder.find(name.folded.as_bytes()).is_some() {
+                return Some((CONTAINS + share(&name.folded, self.text), HitKind::Part));
+            }
+        } else if !name.code && name.long && contains_whole(self.text, &name.folded) {
+            return Some((CONTAINS + share(self.text, &name.folded), HitKind::Part));
+        }
+        self.homophone(name).map(|score| (score, HitKind::Typo))
     }
-    if name.code {
-        return None;
+
+    /// Does a name, or a part of it, sound like the query?
+    fn homophone(&self, name: &Name) -> Option<f32> {
+        const PART_FROM: usize = 6;
+        let same = |s: &String| name.pinyin.contains(s);
+        if self.sounds.iter().any(same) {
+            return Some(HOMOPHONE);
+        }
+        let part = |s: &String| s.len() >= PART_FROM && name.pinyin.iter().any(|p| p.contains(s.as_str()));
+        self.sounds.iter().any(part).then_some(CONTAINS + 5.0)
     }
-    let long_enough = |text: &str| text.chars().count() > if text.chars().any(is_han) { 1 } else { 3 };
-    if long_enough(query) && name.folded.contains(query) {
-        return Some((CONTAINS + share(&name.folded, query), HitKind::Part));
-    }
-    if long_enough(&name.folded) && contains_whole(query, &name.folded) {
-        return Some((CONTAINS + share(query, &name.folded), HitKind::Part));
-    }
-    None
+}
+
+/// Long enough to mean something inside another text.
+fn long_enough(text: &str) -> bool {
+    text.chars().count() > if text.chars().any(is_han) { 1 } else { 3 }
 }
 
 /// Chinese anywhere; Latin only at word borders ("lice" is not in "police").
@@ -310,9 +343,15 @@ fn typo_cost(query: &[char], name: &Name) -> Option<f32> {
     if allowed == 0 {
         return None;
     }
-    let distance = |text: &str| edit_distance(query, &text.chars().collect::<Vec<_>>(), allowed).filter(|d| *d > 0);
+    let distance = |text: &str| {
+        // Latin text has a byte a letter: most names are too long or too short, and that is seen without reading them.
+        if !han && text.len().abs_diff(query.len()) > allowed {
+            return None;
+        }
+        edit_distance(query, &text.chars().collect::<Vec<_>>(), allowed).filter(|d| *d > 0)
+    };
     let cost = |mistakes: usize| TYPO_STEP * (mistakes as f32 - 1.0);
-    let whole = distance(&name.folded).map(cost);
+    let whole = (name.length.abs_diff(query.len()) <= allowed).then(|| distance(&name.folded)).flatten().map(cost);
     let pinyin = name.pinyin.iter().filter(|_| !han).filter_map(|text| distance(text)).min().map(cost);
     let words = || name.folded.split(' ').filter(|word| word.len() > 4 && word.len() < name.folded.len());
     let word = if han { None } else { words().filter_map(distance).min().map(|d| cost(d) + WORD_MALUS) };

@@ -85,6 +85,15 @@ def test_training_resumes_to_the_same_weights(tiny, monkeypatch):
     assert all(torch.equal(straight[k], resumed[k]) for k in straight)
 
 
+def test_two_recipes_average_and_one_follows_another(drawn_data):
+    one, two = train.Recipe(size=64, steps=2, batch=4), train.Recipe(size=64, steps=2, batch=4, seed=1)
+    a, b = (load_file(str(train.train("clinical", r, 0))) for r in (one, two))
+    both = load_file(str(train.train("clinical", train.replace(one, also=two), 0)))
+    assert all(torch.allclose(both[k], (a[k] + b[k]) / 2) for k in a)
+    after = load_file(str(train.train("clinical", train.replace(two, steps=0, after=one), 0)))
+    assert all(torch.equal(after[k], a[k]) for k in a)
+
+
 def test_fused_convolution_equals_the_plain_one():
     torch.manual_seed(0)
     net = network.Net(3)

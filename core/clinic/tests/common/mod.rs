@@ -54,7 +54,12 @@ impl Dice {
 }
 
 pub fn patient(name: &str) -> NewPatient {
-    NewPatient { name: name.to_owned(), sex: Some("female".to_owned()), village: Some("李家村".to_owned()), ..NewPatient::default() }
+    NewPatient {
+        name: name.to_owned(),
+        sex: Some("female".to_owned()),
+        village: Some("李家村".to_owned()),
+        ..NewPatient::default()
+    }
 }
 
 pub fn encounter(findings: &str) -> NewEncounter {
