@@ -5,7 +5,7 @@ use crate::home::Home;
 use crate::language::Language;
 use crate::output::{Output, column, wrap};
 use crate::packs;
-use barefoot_app::knowledge::{Encyclopedia, Ranked, Sex, Urgency};
+use barefoot_app::knowledge::{Encyclopedia, FoundFinding, Ranked, Sex, Urgency};
 use barefoot_app::vision::{Outcome, QualityReason};
 use barefoot_app::{Assessment, AssessmentRequest};
 use clap::Args;
@@ -175,14 +175,16 @@ fn reason_text(reason: QualityReason, language: Language) -> &'static str {
 
 /// What was understood and what was not.
 pub(crate) fn findings_text(
-    found: &[barefoot_app::knowledge::FoundFinding],
+    found: &[FoundFinding],
     missed: &[String],
     language: Language,
 ) -> String {
     let mut out = String::new();
     if !found.is_empty() {
-        let words: Vec<String> =
-            found.iter().map(|f| format!("{}{}", if f.present { "+" } else { "-" }, f.text)).collect();
+        // "No itch" is one phrase: what it denies need not be shown beside it.
+        let stated = |f: &&FoundFinding| f.present || !found.iter().any(|g| g.present && g.span == f.span);
+        let shown = found.iter().filter(stated);
+        let words: Vec<String> = shown.map(|f| format!("{}{}", if f.present { "+" } else { "-" }, f.text)).collect();
         out += &format!("{}{}\n", column(language.pick("看懂", "Understood"), 12), words.join("  "));
     }
     if !missed.is_empty() {

@@ -5,8 +5,8 @@ use crate::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How often a disease is the reason for a skin consultation in a village clinic. Orders of magnitude, not counts:
-/// see docs/clinical-sources.md for the surveys behind them.
+/// How often a disease is the reason for a skin consultation in a village clinic. Orders of magnitude by the authors' judgement, not counts:
+/// no survey of village clinics stands behind them yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Frequency {
