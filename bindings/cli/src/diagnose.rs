@@ -27,7 +27,7 @@ pub(crate) struct Diagnose {
     /// Model pack, by name or folder
     #[arg(long, default_value = packs::DEFAULT, value_name = "NAME|DIR")]
     pack: String,
-    /// Write the first photo with its heat map here
+    /// Write the photo that speaks for all, with its heat map, here; unencrypted
     #[arg(long, value_name = "OUT.png")]
     heatmap: Option<PathBuf>,
     /// Record the encounter for this patient [default: anonymous]
@@ -56,6 +56,11 @@ pub(crate) struct FindingsArgs {
 }
 
 impl FindingsArgs {
+    /// Findings and site, as one text.
+    pub(crate) fn words(&self) -> String {
+        [Some(self.text.as_str()), self.site.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("。")
+    }
+
     pub(crate) fn request(&self, photos: Vec<Vec<u8>>) -> AssessmentRequest {
         AssessmentRequest {
             photos,
@@ -94,7 +99,7 @@ impl Diagnose {
         let request = self.findings.request(photos);
         let assessed = assessor.assess(&request)?;
         if let Some(path) = &self.heatmap {
-            fs::write(path, assessed.heat_map(0)?).map_err(|source| CliError::Write { what: "heat map", source })?;
+            fs::write(path, assessed.heat_map()?).map_err(|source| CliError::Write { what: "heat map", source })?;
         }
         let encounter_id = if self.no_save {
             None
@@ -174,11 +179,7 @@ fn reason_text(reason: QualityReason, language: Language) -> &'static str {
 }
 
 /// What was understood and what was not.
-pub(crate) fn findings_text(
-    found: &[FoundFinding],
-    missed: &[String],
-    language: Language,
-) -> String {
+pub(crate) fn findings_text(found: &[FoundFinding], missed: &[String], language: Language) -> String {
     let mut out = String::new();
     if !found.is_empty() {
         // "No itch" is one phrase: what it denies need not be shown beside it.

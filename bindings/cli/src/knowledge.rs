@@ -142,12 +142,8 @@ pub(crate) struct Differential {
 impl Differential {
     pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
         let encyclopedia = packs::encyclopedia()?;
-        let text = self
-            .findings
-            .site
-            .as_ref()
-            .map_or_else(|| self.findings.text.clone(), |site| format!("{}。{site}", self.findings.text));
-        if text.trim().is_empty() {
+        let text = self.findings.words();
+        if text.trim_matches(['。', ' ']).is_empty() {
             return Err(AppError::Nothing.into());
         }
         let patient = Patient { age_years: self.findings.age, sex: self.findings.sex };
@@ -178,11 +174,12 @@ pub(crate) struct Triage {
 
 impl Triage {
     pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
-        if self.findings.text.trim().is_empty() {
+        let words = self.findings.words();
+        if words.trim_matches(['。', ' ']).is_empty() {
             return Err(AppError::Nothing.into());
         }
         let patient = Patient { age_years: self.findings.age, sex: self.findings.sex };
-        let answer = packs::encyclopedia()?.triage(&self.findings.text, patient)?;
+        let answer = packs::encyclopedia()?.triage(&words, patient)?;
         output.show(&answer, |language| {
             let mut text =
                 format!("{:?}  {}  {}\n", answer.level, language.of(&answer.place), language.of(&answer.when));

@@ -84,9 +84,9 @@ pub(crate) fn encyclopedia() -> Result<Encyclopedia, CliError> {
 
 /// A pack by folder or name, verified.
 pub(crate) fn find(name: &str, home: &Home) -> Result<Pack, CliError> {
-    let as_folder = Path::new(name);
-    if as_folder.join("manifest.json").is_file() {
-        return Ok(Pack::read(as_folder)?);
+    // A bare name is never a folder, so that a folder of that name in the current directory does not stand in for the built-in pack.
+    if name.contains(['/', '\\']) || name.starts_with('.') {
+        return Ok(Pack::read(Path::new(name))?);
     }
     if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
         return Err(CliError::NoPack);

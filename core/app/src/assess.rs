@@ -4,11 +4,10 @@ use crate::AppError;
 use crate::fusion::photo_likelihood;
 use crate::indicators::indicators;
 use barefoot_clinic::{Clinic, NewEncounter, NewPhoto, ObservedFinding};
-use barefoot_knowledge::{Bilingual, Differential, Encyclopedia, Patient, Question, Ranked, Sex, Triage, Urgency};
+use barefoot_knowledge::{Bilingual, Differential, Encyclopedia, Patient, Question, Ranked, Sex, Urgency};
 use barefoot_trust::Pack;
 use barefoot_vision::{ClassProbability, HeatMap, ImageModel, Look, Outcome, Picture, Quality, QualityReason};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// Diseases of the differential that an assessment keeps.
 const RANKED: usize = 10;
@@ -20,7 +19,7 @@ pub struct AssessmentRequest {
     pub photos: Vec<Vec<u8>>,
     /// Findings in words, Chinese or English.
     pub text: String,
-    /// Age in years.
+    /// Age in years; outside 0 to 120 it is taken as unknown.
     pub age_years: Option<f32>,
     /// Sex.
     pub sex: Option<Sex>,
@@ -109,15 +108,17 @@ pub struct Assessed {
     pub assessment: Assessment,
     pictures: Vec<Picture>,
     heat_maps: Vec<HeatMap>,
+    /// The photo that speaks for all.
+    best: usize,
 }
 
 impl Assessed {
-    /// The heat map of a photo, drawn over it, as a PNG file.
+    /// The heat map of the photo that speaks for all, drawn over it, as a PNG file: where the likeliest label of the photo alone was seen.
     ///
     /// # Errors
-    /// When there is no such photo or the encoder fails.
-    pub fn heat_map(&self, photo: usize) -> Result<Vec<u8>, AppError> {
-        match (self.heat_maps.get(photo), self.pictures.get(photo)) {
+    /// When there is no photo or the encoder fails.
+    pub fn heat_map(&self) -> Result<Vec<u8>, AppError> {
+        match (self.heat_maps.get(self.best), self.pictures.get(self.best)) {
             (Some(map), Some(picture)) => Ok(map.over(picture)?),
             _ => Err(AppError::Nothing),
         }
@@ -137,6 +138,9 @@ impl Assessor {
     /// # Errors
     /// When the pack is no image model, or names a disease that the encyclopedia lacks.
     pub fn new(pack: &Pack, encyclopedia: Encyclopedia) -> Result<Self, AppError> {
+        if pack.manifest().kind != "image-model" {
+            return Err(AppError::OtherPack);
+        }
         let network = String::from_utf8_lossy(pack.file("network.json")?);
         let model = ImageModel::from_pack(pack.manifest_text(), &network, pack.file("weights.safetensors")?)?;
         for label in model.labels() {
@@ -176,27 +180,17 @@ impl Assessor {
                 Ok((quality, look))
             })
             .collect::<Result<Vec<_>, AppError>>()?;
-        let patient = Patient { age_years: request.age_years, sex: request.sex };
-        let known = indicators(&self.encyclopedia.extract(&text)?, request.age_years, request.sex);
-        let best = looks.iter().max_by(|a, b| rank_of(a).total_cmp(&rank_of(b)));
+        let age_years = request.age_years.filter(|years| (0.0..=120.0).contains(years));
+        let patient = Patient { age_years, sex: request.sex };
+        let known = indicators(&self.encyclopedia.extract(&text)?, age_years, request.sex);
+        let best_at = (0..looks.len()).max_by(|&a, &b| rank_of(&looks[a]).total_cmp(&rank_of(&looks[b]))).unwrap_or(0);
+        let best = looks.get(best_at);
         // The model's own answer uses what is known of the patient; the differential takes the photo alone, since it weighs the findings itself.
         let image = best.map(|(_, look)| self.image_assessment(&self.model.reconsider(look, &known)));
-        let photo = match best {
-            Some((quality, look)) if quality.ok => {
-                photo_likelihood(self.model.labels(), &look.probabilities, look.in_scope)
-            }
-            _ => BTreeMap::new(),
-        };
+        let photo = photo_likelihood(self.model.labels(), &usable(&looks));
         let Differential { extraction, mut differential, urgency, ask_next } =
             self.encyclopedia.differential(&text, patient, &photo)?;
         differential.truncate(RANKED);
-        // With neither understood words nor a usable photo there is nothing to rank: the prior alone is no answer.
-        if photo.is_empty() && extraction.findings.is_empty() {
-            differential.clear();
-        }
-        let urgency =
-            if differential.is_empty() { Urgency { level: Triage::R, reasons: vec![unsure()] } } else { urgency };
-        let ask_next = if differential.is_empty() { Vec::new() } else { ask_next };
         let card = differential.first().map(|first| self.card(&first.slug)).transpose()?;
         let assessment = Assessment {
             quality: best.map(|(q, _)| QualityAssessment { ok: q.ok, score: q.score, reasons: q.reasons.clone() }),
@@ -217,7 +211,12 @@ impl Assessor {
             card,
             notice: notice(),
         };
-        Ok(Assessed { assessment, pictures, heat_maps: looks.into_iter().map(|(_, look)| look.heat_map).collect() })
+        Ok(Assessed {
+            assessment,
+            pictures,
+            heat_maps: looks.into_iter().map(|(_, look)| look.heat_map).collect(),
+            best: best_at,
+        })
     }
 
     /// Records an assessment as an encounter of a patient, or an anonymous one: all of it, or nothing. Does I/O.
@@ -249,7 +248,7 @@ impl Assessor {
             patient_id,
             observed,
             findings: request.text.clone(),
-            age_years: request.age_years.map(f64::from),
+            age_years: request.age_years.filter(|years| (0.0..=120.0).contains(years)).map(f64::from),
             sex: request.sex.map(|sex| match sex {
                 Sex::Female => "female".to_owned(),
                 Sex::Male => "male".to_owned(),
@@ -283,17 +282,20 @@ impl Assessor {
     }
 }
 
+/// The probabilities of the photos that may speak in the differential: every good one in scope, so that a sure naevus does not hide a
+/// less sure melanoma in the next photo.
+fn usable(looks: &[(Quality, Look)]) -> Vec<&[f32]> {
+    looks
+        .iter()
+        .filter(|(quality, look)| quality.ok && look.in_scope)
+        .map(|(_, look)| look.probabilities.as_slice())
+        .collect()
+}
+
 /// The photo that speaks for all: good before poor, in scope before strange, sure before unsure.
 fn rank_of((quality, look): &(Quality, Look)) -> f32 {
     let top = look.probabilities.iter().copied().fold(0.0, f32::max);
     4.0 * f32::from(u8::from(quality.ok)) + 2.0 * f32::from(u8::from(look.in_scope)) + top
-}
-
-fn unsure() -> Bilingual {
-    Bilingual {
-        zh: "照片和文字不足以判断：请补充所见，拿不准就转诊".to_owned(),
-        en: "photo and words are not enough to tell: add findings, refer when in doubt".to_owned(),
-    }
 }
 
 fn notice() -> Bilingual {

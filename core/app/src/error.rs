@@ -26,6 +26,9 @@ pub enum AppError {
     /// Nothing to assess.
     #[error("give at least one photo, or findings in words")]
     Nothing,
+    /// The pack is of another kind.
+    #[error("this pack is no image model: choose one that `barefoot pack list` shows")]
+    OtherPack,
     /// The pack's label is not in the encyclopedia.
     #[error("the model pack names a disease that the encyclopedia does not have: update both")]
     UnknownSlug,
@@ -46,6 +49,7 @@ impl AppError {
             Self::Knowledge(_) => "knowledge.unusable",
             Self::Clinic(error) => error.code(),
             Self::Nothing => "assess.nothing",
+            Self::OtherPack => "pack.other_kind",
             Self::UnknownSlug => "assess.unknown_slug",
         }
     }
@@ -61,6 +65,7 @@ impl AppError {
             Self::Knowledge(error) => format!("百科不可用，请更新（{error}）"),
             Self::Clinic(error) => error.zh(),
             Self::Nothing => "请至少给一张照片，或用文字描述所见".to_owned(),
+            Self::OtherPack => "这不是影像模型包：请从 barefoot pack list 中选择".to_owned(),
             Self::UnknownSlug => "模型包中的疾病不在百科里：请同时更新两者".to_owned(),
         }
     }

@@ -8,15 +8,12 @@ const FLOOR: f32 = 0.01;
 /// How much likelier a photo that the model takes for one of its own comes from one of its labels than from any other disease.
 const IN_SCOPE_RATIO: f32 = 100.0;
 
-/// Log-likelihood of a photo per disease, relative to a disease that the model does not know. `probabilities` are calibrated over
-/// equally frequent labels, so they are proportional to the likelihoods. Empty when the photo says nothing.
-pub(crate) fn photo_likelihood(labels: &[Label], probabilities: &[f32], in_scope: bool) -> BTreeMap<String, f32> {
-    if !in_scope {
-        return BTreeMap::new();
-    }
-    let share = labels.len() as f32 * IN_SCOPE_RATIO;
+/// Log-likelihood of the photos per disease, relative to a disease that the model does not know: the mean of their calibrated
+/// probabilities, which are fitted over classes weighed nearly alike and so are proportional to the likelihoods. Empty without a photo.
+pub(crate) fn photo_likelihood(labels: &[Label], photos: &[&[f32]]) -> BTreeMap<String, f32> {
+    let share = labels.len() as f32 * IN_SCOPE_RATIO / photos.len().max(1) as f32;
     let mut by_slug: BTreeMap<String, f32> = BTreeMap::new();
-    for (label, p) in labels.iter().zip(probabilities) {
+    for (label, p) in photos.iter().flat_map(|probabilities| labels.iter().zip(*probabilities)) {
         *by_slug.entry(label.slug.clone()).or_default() += p;
     }
     by_slug.into_iter().map(|(slug, p)| (slug, (share * p.max(FLOOR)).ln())).collect()
@@ -31,10 +28,12 @@ mod tests {
     }
 
     #[test]
-    fn a_photo_out_of_scope_says_nothing_and_one_in_scope_keeps_the_order() {
+    fn no_photo_says_nothing_and_several_are_averaged() {
         let labels = [label("bcc"), label("naevus")];
-        assert!(photo_likelihood(&labels, &[0.9, 0.1], false).is_empty());
-        let said = photo_likelihood(&labels, &[0.9, 0.1], true);
-        assert!(said["bcc"] > said["naevus"] && said["naevus"] > 0.0);
+        assert!(photo_likelihood(&labels, &[]).is_empty());
+        let one = photo_likelihood(&labels, &[&[0.9, 0.1]]);
+        assert!(one["bcc"] > one["naevus"] && one["naevus"] > 0.0);
+        let two = photo_likelihood(&labels, &[&[0.9, 0.1], &[0.1, 0.9]]);
+        assert!((two["bcc"] - two["naevus"]).abs() < 1e-6);
     }
 }

@@ -46,7 +46,11 @@ pub(crate) fn indicators(extraction: &Extraction, age_years: Option<f32>, sex: O
         Some(Sex::Male) => out.push("gender=MALE".to_owned()),
         None => {}
     }
-    let said = |ids: &[&str]| extraction.findings.iter().find(|f| ids.contains(&f.id.as_str())).map(|f| f.present);
+    // One of several findings is enough for yes: "no papule, a nodule" is raised all the same.
+    let said = |ids: &[&str]| {
+        let mut hits = extraction.findings.iter().filter(|f| ids.contains(&f.id.as_str())).map(|f| f.present);
+        hits.next().map(|first| first || hits.any(|present| present))
+    };
     for (question, ids) in QUESTIONS {
         if let Some(answer) = said(ids) {
             out.push(format!("{question}={answer}"));

@@ -44,7 +44,7 @@ pub struct Patient {
 /// A line of "because".
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reason {
-    /// Finding, or `photo`, `age`, `sex`.
+    /// Finding, or `photo`, `age`.
     pub finding: String,
     /// Chinese.
     pub zh: String,
@@ -280,7 +280,9 @@ impl Model {
                 (ratio, Reason { finding: f.id.clone(), zh, en, supports: ratio > 0.0 })
             })
             .collect();
-        if let Some(&ratio) = photo.get(&row.likelihoods.slug) {
+        // Against the model's other labels: the photo speaks for what it shows, not for everything that it could show.
+        let even = (photo.values().map(|v| v.exp()).sum::<f32>() / photo.len().max(1) as f32).ln();
+        if let Some(ratio) = photo.get(&row.likelihoods.slug).map(|said| said - even) {
             let (zh, en) = if ratio > 0.0 {
                 ("照片相符", "the photo fits")
             } else {
@@ -397,7 +399,10 @@ impl Evidence {
                 .collect::<BTreeSet<_>>()
         };
         let present = of(true);
-        let denied = of(false).difference(&present).copied().collect();
+        // What a present finding implies is not absent: "no fever, high fever since today".
+        let implied: BTreeSet<usize> =
+            present.iter().flat_map(|&at| vocabulary.broader(at).iter().copied().chain([at])).collect();
+        let denied = of(false).difference(&implied).copied().collect();
         let patient =
             Patient { age_years: patient.age_years.or(extraction.age_years), sex: patient.sex.or(extraction.sex) };
         Self { present, denied, patient }

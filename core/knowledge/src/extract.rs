@@ -82,7 +82,7 @@ struct LaboratoryRule {
 const LABORATORY: &[(&str, &str, bool, f32)] = &[
     (
         "leucocytosis",
-        r"(?:wbc|白细胞(?:计数|总数)?|white (?:blood )?cells?(?: count)?|lekocytes?|leukocytes?)[^0-9a-z]{0,8}(\d+(?:\.\d+)?)",
+        r"(?:wbc|白细胞(?:计数|总数)?|white (?:blood )?cells?(?: count)?|leukocytes?)[^0-9a-z]{0,8}(\d+(?:\.\d+)?)",
         true,
         10.5,
     ),
@@ -156,6 +156,9 @@ impl Extractor {
         out.findings.dedup();
         deny(vocabulary, &mut out.findings);
         out.not_understood = not_understood(&folded, &covered, &original);
+        if text.chars().nth(MAX_CHARS).is_some() {
+            out.not_understood.push("… (其后未读 / the rest was not read)".to_owned());
+        }
         out
     }
 
@@ -322,7 +325,12 @@ impl Line {
             }
             upper = comma;
         }
-        sentence
+        // The clause with the negator itself: "no known allergies, trouble breathing" is no list of denials.
+        let Some(&comma) = commas.first() else { return sentence };
+        let head: String = (sentence..comma).map(|i| if taken[i] { ' ' } else { self.chars[i] }).collect();
+        let words: Vec<&str> = head.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+        let rest = words.iter().rposition(|w| NEGATORS.contains(w)).map_or(&[][..], |at| &words[at + 1..]);
+        if rest.iter().all(|w| LIST_WORDS.contains(w)) { sentence } else { comma + 1 }
     }
 }
 
@@ -347,14 +355,33 @@ fn denied_zh(before: &str, after: &str) -> bool {
         "并无",
         "不含",
     ];
+    /// Words that begin like a negator and are none.
+    const NOT_NEGATION: [&str; 16] = [
+        "无力",
+        "无法",
+        "无效",
+        "无尿",
+        "无神",
+        "没劲",
+        "没力",
+        "没精神",
+        "没好",
+        "没用",
+        "没效",
+        "没法",
+        "无明显诱因",
+        "无明显原因",
+        "无诱因",
+        "无缘无故",
+    ];
     /// Reach over commas too.
     const SENTENCE: [&str; 2] = ["否认", "排除"];
     /// Only directly before.
     const DIRECT: [&str; 5] = ["不", "非", "不会", "不太", "并不"];
     /// Words after which the text speaks of what is there.
-    const RESUME: [&str; 18] = [
+    const RESUME: [&str; 26] = [
         "有", "伴", "可见", "出现", "但", "而", "见", "发生", "呈", "为", "诱因", "原因", "好转", "改善", "效果",
-        "缓解", "消退", "后",
+        "缓解", "消退", "后", "突", "今", "现", "近", "昨", "起", "感", "随",
     ];
     const AFTER: [&str; 14] = [
         "阴性",
@@ -372,29 +399,41 @@ fn denied_zh(before: &str, after: &str) -> bool {
         "无异常",
         "正常",
     ];
+    /// "发热未及时就诊", "高热未见好转": the finding is there.
+    const BUT_NOT_AFTER: [char; 10] = ['时', '好', '缓', '消', '减', '退', '改', '愈', '控', '进'];
     let resumed = |rest: &str| RESUME.iter().any(|word| rest.contains(word));
     let trimmed = after.trim_start();
-    if AFTER.iter().any(|word| trimmed.find(word).is_some_and(|at| trimmed[..at].chars().count() <= 4)) {
+    let absent = |word: &&str| {
+        trimmed.find(*word).is_some_and(|at| {
+            let between = &trimmed[..at];
+            let next = trimmed[at + word.len()..].trim_start_matches(['明', '显']);
+            between.chars().count() <= 4 && !between.contains('后') && !next.starts_with(BUT_NOT_AFTER)
+        })
+    };
+    if AFTER.iter().any(absent) || DIRECT.iter().any(|word| before.ends_with(word)) {
         return true;
     }
-    if DIRECT.iter().any(|word| before.ends_with(word)) {
-        return true;
-    }
-    let mut scopes = SENTENCE.iter().filter_map(|word| before.rfind(word).map(|at| &before[at + word.len()..]));
-    if scopes.next_back().is_some_and(|rest| !resumed(rest)) {
+    let after_last = |text: &str, words: &[&str]| {
+        words.iter().filter_map(|word| text.rfind(word).map(|at| at + word.len())).max().map(|at| text[at..].to_owned())
+    };
+    // "否认药物过敏史，突发呼吸困难": a closed history, or an onset, ends the denial.
+    if after_last(before, &SENTENCE).is_some_and(|rest| {
+        !resumed(&rest) && !rest.contains("史,") && !rest.contains("史，") && rest.chars().count() <= 60
+    }) {
         return true;
     }
     let clause = before.rsplit([',', '，', ':', '：']).next().unwrap_or(before);
-    let last =
-        LIST.iter().filter_map(|word| clause.rfind(word).map(|at| at + word.len())).max().map(|at| &clause[at..]);
-    last.is_some_and(|rest| !resumed(rest) && rest.chars().count() <= 30)
+    let clause = NOT_NEGATION.iter().fold(clause.to_owned(), |text, word| text.replace(word, "〇"));
+    after_last(&clause, &LIST).is_some_and(|rest| !resumed(&rest) && rest.chars().count() <= 30)
 }
 
+/// Words that deny what follows in English.
+const NEGATORS: [&str; 13] = [
+    "no", "not", "without", "denies", "denied", "denying", "never", "nor", "neither", "absent", "lacks", "lacked",
+    "negative",
+];
+
 fn denied_en(before: &str, after: &str) -> bool {
-    const NEGATORS: [&str; 13] = [
-        "no", "not", "without", "denies", "denied", "denying", "never", "nor", "neither", "absent", "lacks", "lacked",
-        "negative",
-    ];
     /// Words after which the text speaks of what is there.
     const RESUME: [&str; 26] = [
         "but",
@@ -453,7 +492,7 @@ impl Rules {
                 r"{NUMBER_ZH}(?:余|多|来)?(?:个)?(?:余|多)?(小时|天|日|周|星期|月|年)(?:余|多)?"
             )),
             duration_en: regex(
-                r"(\d+(?:\.\d+)?|an?|one|two|three|four|five|six|seven|eight|nine|ten|several|few|many)(?: to \d+| \d+)? ?(hour|day|week|month|year)s?( old)?( ago| history| duration)?",
+                r"(\d+(?:\.\d+)?(?: to \d+| \d+)?|an?|one|two|three|four|five|six|seven|eight|nine|ten|several|few|many) ?(hour|day|week|month|year)s?( old)?( ago| history| duration)?",
             ),
             celsius: regex(r"(3[5-9]|4[0-2])(\.\d)? ?(?:℃|°c|摄氏度|度|c\b)"),
             fahrenheit: regex(r"(9[5-9]|10[0-8])(\.\d)? ?(?:℉|°f|f\b)"),
@@ -499,6 +538,9 @@ impl Rules {
             if !whole.as_str().ends_with("old") && !unit.starts_with('y') {
                 return None;
             }
+            if is_of_lesion(&line.text[whole.end()..]) {
+                return None;
+            }
             // "for 3 years" is a duration.
             if unit == "year" && !whole.as_str().ends_with("old") {
                 return None;
@@ -530,7 +572,7 @@ impl Rules {
     fn numbers(&self, line: &Line) -> Vec<(String, usize, usize)> {
         let mut out = Vec::new();
         let place = |m: &regex_lite::Match<'_>| (line.position(m.start()), line.position(m.end()));
-        if let Some((days, m)) = self.duration(&line.text) {
+        for (days, m) in self.durations(&line.text) {
             let (start, end) = place(&m);
             out.push((course_of(days).to_owned(), start, end));
         }
@@ -568,13 +610,20 @@ impl Rules {
         out
     }
 
-    /// The first duration that is not an age, in days.
-    fn duration<'t>(&self, text: &'t str) -> Option<(f32, regex_lite::Match<'t>)> {
-        let zh = self.duration_zh.captures_iter(text).find_map(|c| {
+    /// Durations in days: no ages, no dates, no "twice a day".
+    fn durations<'t>(&self, text: &'t str) -> Vec<(f32, regex_lite::Match<'t>)> {
+        let zh = self.duration_zh.captures_iter(text).filter_map(|c| {
             let whole = c.get(0)?;
-            let next = text[whole.end()..].chars().next();
-            // 3月 without 个 may be a date (3月5日), 1998年 is one.
-            if next.is_some_and(|c| c.is_ascii_digit()) || matches!(next, Some('龄' | '大' | '岁' | '级' | '生')) {
+            let (before, after) = (&text[..whole.start()], &text[whole.end()..]);
+            let next = after.chars().next();
+            let often = |c: char| matches!(c, '洗' | '涂' | '抹' | '吃' | '服' | '用' | '换' | '次');
+            // 3月 without 个 may be a date (3月5日), 1998年 is one; 一天洗两次 says how often.
+            if next.is_some_and(|c| c.is_ascii_digit())
+                || matches!(next, Some('龄' | '大' | '岁' | '级' | '生'))
+                || before.ends_with(['每', '月', '年'])
+                || (after.starts_with(often) && after.chars().take(5).any(|c| c == '次'))
+                || (next.is_some_and(|c| "一二两三四".contains(c)) && after.chars().nth(1) == Some('次'))
+            {
                 return None;
             }
             let n = match c.get(1)?.as_str() {
@@ -585,8 +634,14 @@ impl Rules {
             let unit = c.get(2)?.as_str();
             (!(unit == "年" && n > 100.0)).then_some((n * days_in(unit), whole))
         });
-        let en = self.duration_en.captures_iter(text).find_map(|c| {
-            if c.get(3).is_some() {
+        let en = self.duration_en.captures_iter(text).filter_map(|c| {
+            let whole = c.get(0)?;
+            let before = text[..whole.start()].trim_end();
+            if ["once", "twice", "times", "per", "every"].iter().any(|word| before.ends_with(word)) {
+                return None;
+            }
+            // "3 months old" is an age, unless a lesion is that old.
+            if c.get(3).is_some() && !is_of_lesion(&text[whole.end()..]) {
                 return None;
             }
             let n = match c.get(1)?.as_str() {
@@ -600,15 +655,23 @@ impl Rules {
                 "eight" => 8.0,
                 "nine" => 9.0,
                 "ten" => 10.0,
-                digits => digits.parse().ok()?,
+                // Of "3 to 4" the first.
+                digits => digits.split(' ').next()?.parse().ok()?,
             };
-            Some((n * days_in(c.get(2)?.as_str()), c.get(0)?))
+            Some((n * days_in(c.get(2)?.as_str()), whole))
         });
-        match (zh, en) {
-            (Some(a), Some(b)) => Some(if a.1.start() <= b.1.start() { a } else { b }),
-            (a, b) => a.or(b),
-        }
+        zh.chain(en).collect()
     }
+}
+
+/// "A 3-month-old ulcer": what follows an age is a lesion, not a patient.
+fn is_of_lesion(after: &str) -> bool {
+    const LESIONS: [&str; 16] = [
+        "rash", "lesion", "sore", "ulcer", "lump", "spot", "mole", "wound", "bite", "nodule", "patch", "plaque",
+        "blister", "scar", "bump", "history",
+    ];
+    let word: String = after.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
+    LESIONS.contains(&word.trim_end_matches('s'))
 }
 
 fn degrees(c: &regex_lite::Captures<'_>) -> Option<f32> {
@@ -769,6 +832,32 @@ mod tests {
         assert_eq!(absent, ["fever"]);
         let (present, _, _) = read("No fever, vesicles or joint pain");
         assert!(present.is_empty(), "{present:?}");
+    }
+
+    /// Sentences in which a denial stands beside something that is there: each once hid an emergency.
+    #[test]
+    fn denials_do_not_reach_into_the_present_illness() {
+        for text in [
+            "否认药物过敏史，突发发热",
+            "全身无力、发热",
+            "浑身没劲发热",
+            "发热未及时就诊",
+            "发热未见好转",
+            "no known allergies, fever",
+            "The itch is not better, fever since today",
+        ] {
+            let (present, _, _) = read(text);
+            assert!(present.contains(&"fever".to_owned()), "{text}: {present:?}");
+        }
+    }
+
+    #[test]
+    fn durations_are_no_frequencies_and_lesions_have_ages_too() {
+        let courses = |text: &str| read(text).0;
+        assert_eq!(courses("一天洗两次，已经4年"), ["course-years"]);
+        assert_eq!(courses("washed twice a day for 4 years"), ["course-years"]);
+        let (present, _, e) = read("A 3-day-old ulcer on my nose");
+        assert_eq!((present, e.age_years), (vec!["course-days".to_owned()], None));
     }
 
     #[test]

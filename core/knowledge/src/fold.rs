@@ -16,7 +16,12 @@ pub(crate) fn normalise(text: &str) -> Vec<(char, usize)> {
     let letter = |i: usize| out.get(i).map_or(' ', |(c, _)| *c);
     let spare = |i: usize| match letter(i) {
         'a' | 'o' => letter(i + 1) == 'e',
-        'u' => i > 0 && letter(i - 1) == 'o' && letter(i + 1) == 'r',
+        // But not in "hour" and "four".
+        'u' => {
+            let word_begins = |at: usize| at == 0 || !letter(at - 1).is_alphanumeric();
+            let hour_or_four = i > 1 && matches!(letter(i - 2), 'h' | 'f') && word_begins(i - 2);
+            i > 0 && letter(i - 1) == 'o' && letter(i + 1) == 'r' && !hour_or_four
+        }
         _ => false,
     };
     let kept: Vec<bool> = (0..out.len()).map(|i| !spare(i)).collect();
@@ -41,23 +46,21 @@ pub(crate) fn fold(text: &str) -> String {
 
 /// United States adopted names -> international nonproprietary names (WHO INN), which the articles use.
 fn inn(folded: &str) -> String {
-    const NAMES: [(&str, &str); 9] = [
+    const NAMES: [(&str, &str); 8] = [
         ("epinephrine", "adrenaline"),
         ("acetaminophen", "paracetamol"),
         ("acyclovir", "aciclovir"),
         ("valacyclovir", "valaciclovir"),
         ("cephalexin", "cefalexin"),
         ("cyclosporine", "ciclosporin"),
-        ("rifampin ", "rifampicin "),
+        ("rifampin", "rifampicin"),
         ("albuterol", "salbutamol"),
-        ("petrolatum", "vaseline"),
     ];
-    if !folded.bytes().any(|b| b.is_ascii_lowercase()) {
+    let name = |word: &str| NAMES.iter().find(|(usan, _)| *usan == word).map(|(_, inn)| *inn);
+    if !folded.split(' ').any(|word| name(word).is_some()) {
         return folded.to_owned();
     }
-    NAMES
-        .iter()
-        .fold(folded.to_owned(), |text, (usan, inn)| if text.contains(usan) { text.replace(usan, inn) } else { text })
+    folded.split(' ').map(|word| name(word).unwrap_or(word)).collect::<Vec<_>>().join(" ")
 }
 
 fn half_width(c: char) -> char {

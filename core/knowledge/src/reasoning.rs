@@ -93,7 +93,7 @@ pub struct PatientTriage {
     pub place: Bilingual,
     /// By when.
     pub when: Bilingual,
-    /// Why; no disease is named.
+    /// Why. A red flag's sentence may name what it warns of; what the model merely fears is not named.
     pub reasons: Vec<Bilingual>,
     /// What to watch for.
     pub warn: Vec<Bilingual>,
@@ -124,10 +124,15 @@ impl Encyclopedia {
         let r = self.reasoner()?;
         let extraction = r.extractor.extract(&r.vocabulary, text);
         let evidence = Evidence::new(&r.vocabulary, &extraction, patient);
+        // With no finding and no photo the prior alone would be ranked: that is no answer.
+        if evidence.present.is_empty() && photo.is_empty() {
+            let urgency = Urgency { level: Triage::R, reasons: vec![unsure()] };
+            return Ok(Differential { extraction, differential: Vec::new(), urgency, ask_next: Vec::new() });
+        }
         let differential = r.model.rank(&r.vocabulary, &evidence, &self.text_agreement(text)?, photo);
         let age = evidence.patient.age_years;
         let flags = r.urgency.red_flags(&r.vocabulary, &evidence.present, age);
-        let urgency = urgency(flags, &r.feared(&differential), FOR_DOCTORS);
+        let urgency = urgency(flags, &r.feared(&differential), FOR_DOCTORS, may_be);
         let ask_next = r.model.ask_next(&r.vocabulary, &evidence, &differential, QUESTIONS);
         Ok(Differential { extraction, differential, urgency, ask_next })
     }
@@ -148,21 +153,16 @@ impl Encyclopedia {
         } else {
             let differential =
                 r.model.rank(&r.vocabulary, &evidence, &self.text_agreement(complaint)?, &BTreeMap::new());
-            // A patient is not told names of diseases: what the model fears has one neutral reason.
-            let neutral = Bilingual {
+            // A red flag may name what it warns of; what the model merely fears is not told to a patient by name.
+            let neutral = |_: &Bilingual| Bilingual {
                 zh: "需要医生当面判断的情况".into(),
                 en: "a condition that a doctor should see".into(),
             };
-            let mut judged = urgency(flags, &r.feared(&differential), FOR_PATIENTS);
-            for reason in &mut judged.reasons {
-                if reason.zh.starts_with("可能为") {
-                    *reason = neutral.clone();
-                }
-            }
+            let judged = urgency(flags, &r.feared(&differential), FOR_PATIENTS, neutral);
             let judged = r.urgency.raise_for_frailty(&r.vocabulary, &evidence.present, age, judged);
             (judged.level.into(), judged.reasons)
         };
-        let advice = r.urgency.advice.get(&format!("{level:?}")).cloned().ok_or(KnowledgeError::NoArticle)?;
+        let advice = r.urgency.advice.get(&format!("{level:?}")).cloned().ok_or(KnowledgeError::Content(1))?;
         Ok(PatientTriage { level, place: advice.place, when: advice.when, reasons, warn: advice.warn })
     }
 
@@ -200,6 +200,17 @@ impl Encyclopedia {
     /// When the encyclopedia is damaged.
     pub fn vocabulary(&self) -> Result<&[Finding], KnowledgeError> {
         Ok(self.reasoner()?.vocabulary.findings())
+    }
+}
+
+fn may_be(name: &Bilingual) -> Bilingual {
+    Bilingual { zh: format!("可能为{}", name.zh), en: format!("may be {}", name.en) }
+}
+
+fn unsure() -> Bilingual {
+    Bilingual {
+        zh: "照片和文字不足以判断：请补充所见，拿不准就转诊".to_owned(),
+        en: "photo and words are not enough to tell: add findings, refer when in doubt".to_owned(),
     }
 }
 

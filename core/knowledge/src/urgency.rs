@@ -169,12 +169,23 @@ impl UrgencyRules {
             for id in flag.groups.iter().flatten().filter(unknown) {
                 out.push((flag.id.clone(), format!("names the unknown finding {id}")));
             }
-            if flag.groups.is_empty() || flag.at_least.is_some_and(|n| n == 0 || n > flag.groups.len()) {
+            if flag.groups.is_empty()
+                || flag.groups.iter().any(Vec::is_empty)
+                || flag.at_least.is_some_and(|n| n == 0 || n > flag.groups.len())
+            {
                 out.push((flag.id.clone(), "would fire always or never".to_owned()));
             }
             if flag.source.trim().is_empty() {
                 out.push((flag.id.clone(), "has no source".to_owned()));
             }
+        }
+        let mut ids = BTreeSet::new();
+        for flag in self.red_flags.iter().filter(|flag| !ids.insert(&flag.id)) {
+            out.push((flag.id.clone(), "stands twice".to_owned()));
+        }
+        let categories: BTreeSet<&String> = vocabulary.findings().iter().map(|f| &f.category).collect();
+        for name in self.skin_categories.iter().filter(|name| !categories.contains(name)) {
+            out.push(("skin_categories".to_owned(), format!("names the unknown category {name}")));
         }
         for id in self.frailty.iter().flat_map(|f| &f.any).chain(&self.skin_findings).filter(unknown) {
             out.push(("frailty or skin_findings".to_owned(), format!("names the unknown finding {id}")));
@@ -186,11 +197,12 @@ impl UrgencyRules {
     }
 }
 
-/// Joins the red flags with what the differential fears: the higher level counts.
+/// Joins the red flags with what the differential fears: the higher level counts. `told` words the model's fear of a disease.
 pub(crate) fn urgency(
     red_flags: Option<Urgency>,
     feared: &[(f32, Triage, Bilingual)],
     raise_from: RaiseFrom,
+    told: impl Fn(&Bilingual) -> Bilingual,
 ) -> Urgency {
     let mut urgency = red_flags.unwrap_or(Urgency { level: Triage::P, reasons: Vec::new() });
     let share = |level: Triage| feared.iter().filter(|(_, t, _)| *t >= level).map(|(p, ..)| p).sum::<f32>();
@@ -198,8 +210,7 @@ pub(crate) fn urgency(
     if let Some(level) = model.filter(|level| *level > urgency.level) {
         urgency.level = level;
         if let Some((.., name)) = feared.iter().filter(|(_, t, _)| *t >= level).max_by(|a, b| a.0.total_cmp(&b.0)) {
-            let reason = Bilingual { zh: format!("可能为{}", name.zh), en: format!("may be {}", name.en) };
-            urgency.reasons.insert(0, reason);
+            urgency.reasons.insert(0, told(name));
         }
     }
     urgency
@@ -224,7 +235,7 @@ mod tests {
             let name = Bilingual { zh: "甲".into(), en: "a".into() };
             let feared: Vec<_> = feared.into_iter().map(|(p, t)| (p, t, name.clone())).collect();
             let flags = rule.map(|level| Urgency { level, reasons: vec![name.clone()] });
-            let joined = urgency(flags, &feared, FOR_PATIENTS);
+            let joined = urgency(flags, &feared, FOR_PATIENTS, Bilingual::clone);
             prop_assert!(joined.level >= rule.unwrap_or(Triage::P));
             if rule.is_some() {
                 prop_assert!(joined.reasons.contains(&name));

@@ -114,6 +114,10 @@ fn decode_here(bytes: &[u8]) -> Result<Picture, PhotoError> {
     if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(PhotoError::TooManyPixels);
     }
+    // The decoders do not all keep to `max_alloc`.
+    if decoder.total_bytes() > MAX_DECODE_BYTES {
+        return Err(PhotoError::TooManyPixels);
+    }
     let orientation = decoder.orientation().map_err(refusal)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(refusal)?;
     picture.apply_orientation(orientation);

@@ -266,6 +266,8 @@ impl ImageModel {
         let small = match fit {
             Fit::Squash => resize(rgb, size, size),
             Fit::Cover => {
+                // A strip of 8192 x 1 must not be blown up: what is far outside the centre is cut off first.
+                let rgb = &centre(rgb);
                 let (width, height) = cover(rgb.dimensions(), size);
                 let scaled = resize(rgb, width, height);
                 image::imageops::crop_imm(&scaled, (width - size) / 2, (height - size) / 2, size, size).to_image()
@@ -301,6 +303,18 @@ impl ImageModel {
         };
         HeatMap::new(heat, columns, rows, seen)
     }
+}
+
+/// The picture, at most four times as long as wide: pixels further out never reach the centre square, nor the filter around it.
+fn centre(rgb: &RgbImage) -> std::borrow::Cow<'_, RgbImage> {
+    const LONGEST: u32 = 4;
+    let (width, height) = rgb.dimensions();
+    let limit = width.min(height).saturating_mul(LONGEST);
+    if width.max(height) <= limit {
+        return std::borrow::Cow::Borrowed(rgb);
+    }
+    let (w, h) = (width.min(limit), height.min(limit));
+    std::borrow::Cow::Owned(image::imageops::crop_imm(rgb, (width - w) / 2, (height - h) / 2, w, h).to_image())
 }
 
 /// Fills in the 90 % set, and names the likeliest label of a usable photo in scope when it is sure enough.

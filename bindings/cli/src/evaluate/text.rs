@@ -293,7 +293,11 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, CliError> {
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(at, line)| {
-            serde_json::from_str(line).map_err(|e| CliError::Line { what, line: at + 1, reason: e.to_string() })
+            serde_json::from_str(line).map_err(|e| CliError::Line {
+                what,
+                line: at + 1,
+                reason: format!("{:?} error at column {}", e.classify(), e.column()),
+            })
         })
         .collect()
 }
