@@ -1,10 +1,10 @@
 //! One assessment: photos and findings in; quality, the image model's answer, a ranked differential, urgency and questions out.
 
 use crate::AppError;
-use crate::fusion::photo_likelihood;
+use crate::fusion::{photo_likelihood, raise_by_photo};
 use crate::indicators::indicators;
 use barefoot_clinic::{Clinic, NewEncounter, NewPhoto, ObservedFinding};
-use barefoot_knowledge::{Bilingual, Differential, Encyclopedia, Patient, Question, Ranked, Sex, Urgency};
+use barefoot_knowledge::{Bilingual, Differential, Encyclopedia, Patient, Question, Ranked, Sex, Triage, Urgency};
 use barefoot_trust::Pack;
 use barefoot_vision::{ClassProbability, HeatMap, ImageModel, Look, Outcome, Picture, Quality, QualityReason};
 use serde::Serialize;
@@ -191,6 +191,7 @@ impl Assessor {
         let Differential { extraction, mut differential, urgency, ask_next } =
             self.encyclopedia.differential(&text, patient, &photo)?;
         differential.truncate(RANKED);
+        let urgency = raise_by_photo(urgency, &self.feared(image.as_ref())?);
         let card = differential.first().map(|first| self.card(&first.slug)).transpose()?;
         let assessment = Assessment {
             quality: best.map(|(q, _)| QualityAssessment { ok: q.ok, score: q.score, reasons: q.reasons.clone() }),
@@ -274,6 +275,18 @@ impl Assessor {
             classes: if usable { classes } else { Vec::new() },
             set: if usable { look.set.iter().map(|&i| slug(i)).collect() } else { Vec::new() },
         }
+    }
+
+    /// The image model's diseases with their own urgency and names.
+    fn feared(&self, image: Option<&ImageAssessment>) -> Result<Vec<(f32, Triage, Bilingual)>, AppError> {
+        let classes = image.map_or(&[][..], |image| &image.classes);
+        classes
+            .iter()
+            .map(|class| {
+                let article = self.encyclopedia.article(&class.slug)?;
+                Ok((class.p, article.triage, Bilingual { zh: article.names.zh, en: article.names.en }))
+            })
+            .collect()
     }
 
     fn card(&self, slug: &str) -> Result<Card, AppError> {

@@ -180,7 +180,7 @@ fn read_index(index: &Path, labels: &[String]) -> Result<Vec<Row>, CliError> {
         let diagnostic = get("diagnostic");
         let label = labels.iter().position(|l| l == diagnostic);
         if label.is_none() && diagnostic != OUT_OF_SCOPE {
-            return Err(CliError::Label(diagnostic.to_owned()));
+            return Err(CliError::Label(at + 2));
         }
         rows.push(Row {
             file: folder.join(get("file")),
