@@ -27,15 +27,15 @@ pub const SKIN_LIMIT: f32 = 0.05;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QualityReason {
-    /// Fewer pixels than [`MIN_SIDE`] on a side.
+    /// Fewer pixels than `MIN_SIDE` on a side.
     TooSmall,
-    /// Sharpness under [`BLUR_LIMIT`].
+    /// Sharpness under `BLUR_LIMIT`.
     Blurred,
-    /// Under [`DARK_LIMIT`].
+    /// Under `DARK_LIMIT`.
     TooDark,
-    /// Over [`BRIGHT_LIMIT`] or [`BURNT_LIMIT`].
+    /// Over `BRIGHT_LIMIT` or `BURNT_LIMIT`.
     TooBright,
-    /// Under [`SKIN_LIMIT`].
+    /// Under `SKIN_LIMIT`.
     NoSkin,
 }
 

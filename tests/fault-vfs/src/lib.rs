@@ -1,6 +1,6 @@
 //! A file system and an allocator for SQLite that misbehave on demand. Tests only.
 //!
-//! [`install`] puts a VFS over the default one. It passes every call on, writes a log of what was written and synced, and can let the
+//! `install` puts a VFS over the default one. It passes every call on, writes a log of what was written and synced, and can let the
 //! Nth call, or the Nth allocation, fail. [`power_cut`] makes of such a log what a disk could hold after the power went: what was synced,
 //! and of the rest any sectors, torn at 512 bytes.
 //!
