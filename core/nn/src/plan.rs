@@ -1,7 +1,7 @@
 //! The network description of a pack (`network.json`, see models/PACK_FORMAT.md): a list of nodes over numbered values.
 
 use crate::NetworkError;
-use candle_core::Tensor;
+use candle_core::{Module, Tensor};
 use serde::Deserialize;
 
 /// A network: nodes in the order in which they run. Value 0 is the picture; node `i` makes value `i + 1`.
@@ -78,12 +78,13 @@ pub enum Activation {
 
 impl Activation {
     pub(crate) fn apply(self, x: &Tensor) -> candle_core::Result<Tensor> {
-        match self {
-            Self::None => Ok(x.clone()),
-            Self::Relu => x.relu(),
-            Self::Relu6 => x.clamp(0f32, 6f32),
-            Self::HardSwish => x * ((x + 3.0)?.clamp(0f32, 6f32)? / 6.0)?,
-        }
+        let layer = match self {
+            Self::None => return Ok(x.clone()),
+            Self::Relu => candle_nn::Activation::Relu,
+            Self::Relu6 => candle_nn::Activation::Relu6,
+            Self::HardSwish => candle_nn::Activation::HardSwish,
+        };
+        layer.forward(x)
     }
 }
 
