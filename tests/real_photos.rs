@@ -15,6 +15,7 @@ fn data() -> Option<PathBuf> {
     if folder.join("padufes20/index.csv").is_file() {
         return Some(folder);
     }
+    assert!(env::var_os("BAREFOOT_DATA").is_none(), "BAREFOOT_DATA is set, but padufes20/ is not in it");
     eprintln!("not run: BAREFOOT_DATA is not set and ../shared/data is absent");
     None
 }

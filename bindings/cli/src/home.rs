@@ -30,7 +30,11 @@ impl Home {
         let vault = self.vault()?;
         let phrase = env::var("BAREFOOT_PHRASE").ok();
         let pin = env::var("BAREFOOT_PIN").ok();
-        let doctor = match (&phrase, env::var("BAREFOOT_DOCTOR").ok(), &pin) {
+        let named = env::var("BAREFOOT_DOCTOR").ok();
+        if named.is_some() && pin.is_none() && phrase.is_none() {
+            return Err(CliError::PinMissing);
+        }
+        let doctor = match (&phrase, named, &pin) {
             (None, Some(doctor), Some(_)) => {
                 let found =
                     clinic::sign_in(&folder, &vault)?.doctors.into_iter().find(|d| d.id == doctor || d.name == doctor);
