@@ -56,11 +56,6 @@ pub(crate) struct FindingsArgs {
 }
 
 impl FindingsArgs {
-    /// Findings and site, as one text.
-    pub(crate) fn words(&self) -> String {
-        [Some(self.text.as_str()), self.site.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("。")
-    }
-
     pub(crate) fn request(&self, photos: Vec<Vec<u8>>) -> AssessmentRequest {
         AssessmentRequest {
             photos,

@@ -142,7 +142,7 @@ pub(crate) struct Differential {
 impl Differential {
     pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
         let encyclopedia = packs::encyclopedia()?;
-        let text = self.findings.words();
+        let text = self.findings.request(Vec::new()).words();
         if text.trim_matches(['。', ' ']).is_empty() {
             return Err(AppError::Nothing.into());
         }
@@ -174,7 +174,7 @@ pub(crate) struct Triage {
 
 impl Triage {
     pub(crate) fn run(self, output: Output) -> Result<(), CliError> {
-        let words = self.findings.words();
+        let words = self.findings.request(Vec::new()).words();
         if words.trim_matches(['。', ' ']).is_empty() {
             return Err(AppError::Nothing.into());
         }

@@ -27,6 +27,19 @@ pub struct AssessmentRequest {
     pub site: Option<String>,
 }
 
+impl AssessmentRequest {
+    /// Findings and site, as one text.
+    #[must_use]
+    pub fn words(&self) -> String {
+        [Some(self.text.as_str()), self.site.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("。")
+    }
+
+    /// The age, where it can be one.
+    fn known_age(&self) -> Option<f32> {
+        self.age_years.filter(|years| (0.0..=120.0).contains(years))
+    }
+}
+
 /// The answer, as it is shown and stored.
 #[derive(Debug, Clone, Serialize)]
 pub struct Assessment {
@@ -166,8 +179,7 @@ impl Assessor {
     /// # Errors
     /// When there is neither, or a photo cannot be decoded; a poor photo is no error but an answer.
     pub fn assess(&self, request: &AssessmentRequest) -> Result<Assessed, AppError> {
-        let text =
-            [Some(request.text.as_str()), request.site.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("。");
+        let text = request.words();
         if request.photos.is_empty() && text.trim().is_empty() {
             return Err(AppError::Nothing);
         }
@@ -180,17 +192,16 @@ impl Assessor {
                 Ok((quality, look))
             })
             .collect::<Result<Vec<_>, AppError>>()?;
-        let age_years = request.age_years.filter(|years| (0.0..=120.0).contains(years));
-        let patient = Patient { age_years, sex: request.sex };
-        let known = indicators(&self.encyclopedia.extract(&text)?, age_years, request.sex);
-        let best_at = (0..looks.len()).max_by(|&a, &b| rank_of(&looks[a]).total_cmp(&rank_of(&looks[b]))).unwrap_or(0);
-        let best = looks.get(best_at);
-        // The model's own answer uses what is known of the patient; the differential takes the photo alone, since it weighs the findings itself.
-        let image = best.map(|(_, look)| self.image_assessment(&self.model.reconsider(look, &known)));
+        let patient = Patient { age_years: request.known_age(), sex: request.sex };
         let photo = photo_likelihood(self.model.labels(), &usable(&looks));
         let Differential { extraction, mut differential, urgency, ask_next } =
             self.encyclopedia.differential(&text, patient, &photo)?;
         differential.truncate(RANKED);
+        let best_at = (0..looks.len()).max_by(|&a, &b| rank_of(&looks[a]).total_cmp(&rank_of(&looks[b]))).unwrap_or(0);
+        let best = looks.get(best_at);
+        let known = indicators(&extraction, patient.age_years, patient.sex);
+        // The model's own answer uses what is known of the patient; the differential takes the photo alone, since it weighs the findings itself.
+        let image = best.map(|(_, look)| self.image_assessment(&self.model.reconsider(look, &known)));
         let urgency = raise_by_photo(urgency, &self.feared(image.as_ref())?);
         let card = differential.first().map(|first| self.card(&first.slug)).transpose()?;
         let assessment = Assessment {
@@ -249,7 +260,7 @@ impl Assessor {
             patient_id,
             observed,
             findings: request.text.clone(),
-            age_years: request.age_years.filter(|years| (0.0..=120.0).contains(years)).map(f64::from),
+            age_years: request.known_age().map(f64::from),
             sex: request.sex.map(|sex| match sex {
                 Sex::Female => "female".to_owned(),
                 Sex::Male => "male".to_owned(),

@@ -196,12 +196,8 @@ impl Model {
             .filter_map(|r| Some((self.rows.iter().find(|row| row.likelihoods.slug == r.slug)?, r.p)))
             .collect();
         let total: f32 = leaders.iter().map(|l| l.1).sum();
-        let known: BTreeSet<usize> = evidence
-            .present
-            .iter()
-            .chain(&evidence.denied)
-            .flat_map(|&at| vocabulary.broader(at).iter().copied().chain([at]))
-            .collect();
+        let known: BTreeSet<usize> =
+            evidence.present.iter().chain(&evidence.denied).flat_map(|&at| vocabulary.with_broader(at)).collect();
         let mut questions: Vec<Question> = vocabulary
             .findings()
             .iter()
@@ -400,8 +396,7 @@ impl Evidence {
         };
         let present = of(true);
         // What a present finding implies is not absent: "no fever, high fever since today".
-        let implied: BTreeSet<usize> =
-            present.iter().flat_map(|&at| vocabulary.broader(at).iter().copied().chain([at])).collect();
+        let implied: BTreeSet<usize> = present.iter().flat_map(|&at| vocabulary.with_broader(at)).collect();
         let denied = of(false).difference(&implied).copied().collect();
         let patient =
             Patient { age_years: patient.age_years.or(extraction.age_years), sex: patient.sex.or(extraction.sex) };

@@ -2,7 +2,6 @@
 
 use crate::KnowledgeError;
 use crate::encyclopedia::Encyclopedia;
-use crate::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -95,14 +94,13 @@ impl Encyclopedia {
     /// When the encyclopedia is damaged.
     pub fn lupus_score(&self, text: &str) -> Result<LupusScore, KnowledgeError> {
         let criteria: LupusCriteria = self.table("lupus_score")?;
-        let vocabulary = Vocabulary::new(self.vocabulary()?.to_vec());
-        let mut present = BTreeSet::new();
-        for found in self.extract(text)?.findings.into_iter().filter(|f| f.present) {
-            if let Some(at) = vocabulary.position(&found.id) {
-                let broader = vocabulary.broader(at).iter().map(|&b| vocabulary.findings()[b].id.clone());
-                present.extend(broader.chain([found.id]));
-            }
-        }
+        let vocabulary = &self.reasoner()?.vocabulary;
+        let found = self.extract(text)?.findings.into_iter().filter(|f| f.present);
+        let present = found
+            .filter_map(|f| vocabulary.position(&f.id))
+            .flat_map(|at| vocabulary.with_broader(at))
+            .map(|at| vocabulary.findings()[at].id.clone())
+            .collect();
         Ok(score(criteria, &present))
     }
 

@@ -27,7 +27,7 @@ pub(crate) struct KnowledgeBase {
 /// The knowledge base, ready to reason.
 #[derive(Debug)]
 pub(crate) struct Reasoner {
-    vocabulary: Vocabulary,
+    pub(crate) vocabulary: Vocabulary,
     extractor: Extractor,
     model: Model,
     urgency: UrgencyRules,

@@ -107,7 +107,7 @@ impl UrgencyRules {
     ) -> Option<Urgency> {
         let present: BTreeSet<&str> = present
             .iter()
-            .flat_map(|&at| vocabulary.broader(at).iter().copied().chain([at]))
+            .flat_map(|&at| vocabulary.with_broader(at))
             .map(|at| vocabulary.findings()[at].id.as_str())
             .collect();
         let mut fired: Vec<&RedFlag> = self

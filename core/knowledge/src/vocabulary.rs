@@ -86,6 +86,11 @@ impl Vocabulary {
         self.by_id.get(id).copied()
     }
 
+    /// A finding and all broader ones: what is present when it is.
+    pub(crate) fn with_broader(&self, at: usize) -> impl Iterator<Item = usize> + '_ {
+        self.broader[at].iter().copied().chain([at])
+    }
+
     /// Positions of all broader findings.
     #[must_use]
     pub fn broader(&self, at: usize) -> &[usize] {
