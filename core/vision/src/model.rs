@@ -205,18 +205,18 @@ impl ImageModel {
     /// When the network does not run.
     pub fn look(&self, picture: &Picture, quality: &Quality) -> Result<Look, ModelError> {
         let input = self.input(picture);
-        let answer = self.network.forward(&input)?;
+        let mirrored = self.manifest.input.flip_average.then(|| mirror(&input, self.manifest.input.size as usize));
+        let answer = self.network.forward(input)?;
         let mut logits = answer.logits.clone();
         let classes = self.labels().len();
         if logits.len() != classes
             || answer.features.len() != self.scope.mean.len()
-            || self.head.len() != classes * answer.map_shape.0
+            || self.head.len() != classes * answer.map_shape.2
         {
             return Err(ModelError::Inconsistent("the network's answers and the tables differ in size"));
         }
-        if self.manifest.input.flip_average {
-            let mirrored = mirror(&input, self.manifest.input.size as usize);
-            let other = self.network.forward(&mirrored)?;
+        if let Some(mirrored) = mirrored {
+            let other = self.network.forward(mirrored)?;
             for (logit, other) in logits.iter_mut().zip(other.logits) {
                 *logit = f32::midpoint(*logit, other);
             }
@@ -288,14 +288,9 @@ impl ImageModel {
 
     /// Class activation map (Zhou et al. 2016): exact for a network that ends in pooling and one linear layer.
     fn heat_map(&self, answer: &Answer, class: usize, picture: &Picture) -> HeatMap {
-        let (channels, rows, columns) = answer.map_shape;
+        let (rows, columns, channels) = answer.map_shape;
         let weights = &self.head[class * channels..(class + 1) * channels];
-        let mut heat = vec![0f32; rows * columns];
-        for (plane, weight) in answer.map.chunks_exact(rows * columns).zip(weights) {
-            for (cell, value) in heat.iter_mut().zip(plane) {
-                *cell += weight * value;
-            }
-        }
+        let heat = answer.map.chunks_exact(channels).map(|cell| dot(cell, weights)).collect();
         let (width, height) = picture.rgb().dimensions();
         let seen = match self.manifest.input.fit {
             Fit::Squash => (0, 0, width, height),
