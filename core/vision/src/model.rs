@@ -162,8 +162,11 @@ impl ImageModel {
     /// When the three are not readable or do not fit together.
     pub fn from_pack(manifest: &str, network: &str, weights: &[u8]) -> Result<Self, ModelError> {
         let manifest: Manifest = serde_json::from_str(manifest)?;
-        let network = Network::new(network, weights)?;
-        let extra = |name| network.extra(name).ok_or(ModelError::Inconsistent("a scope tensor is missing"));
+        let network = Network::new(network, weights, manifest.input.size as usize)?;
+        let extra = |name| {
+            let (shape, values) = network.extra(name).ok_or(ModelError::Inconsistent("a scope tensor is missing"))?;
+            Ok::<_, ModelError>((shape.to_vec(), values.to_vec()))
+        };
         let (_, mean) = extra("scope.mean")?;
         let (projection_shape, projection) = extra("scope.projection")?;
         let (centres_shape, centres) = extra("scope.centres")?;
@@ -202,7 +205,7 @@ impl ImageModel {
     /// When the network does not run.
     pub fn look(&self, picture: &Picture, quality: &Quality) -> Result<Look, ModelError> {
         let input = self.input(picture);
-        let answer = self.network.forward(&input, self.manifest.input.size as usize)?;
+        let answer = self.network.forward(&input)?;
         let mut logits = answer.logits.clone();
         let classes = self.labels().len();
         if logits.len() != classes
@@ -213,7 +216,7 @@ impl ImageModel {
         }
         if self.manifest.input.flip_average {
             let mirrored = mirror(&input, self.manifest.input.size as usize);
-            let other = self.network.forward(&mirrored, self.manifest.input.size as usize)?;
+            let other = self.network.forward(&mirrored)?;
             for (logit, other) in logits.iter_mut().zip(other.logits) {
                 *logit = f32::midpoint(*logit, other);
             }
