@@ -12,7 +12,7 @@ from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
 import data
-from calibrate import Calibration, Findings, Scope, fit_head, prediction_set
+from calibrate import Calibration, Findings, Scope, fit_head
 from train import Recipe, predictions
 
 GROUPS = {
@@ -148,7 +148,8 @@ def fit_findings(
         rows = [folds.rows[i] for i in np.flatnonzero(at)]
         unseen[at] = fit(keep & (folds.fold != fold)).logits(log_p[at], rows)
     findings = fit(keep)
-    findings.calibration = Calibration.fit(unseen[keep], folds.label[keep])
+    rows = [folds.rows[i] for i in np.flatnonzero(keep)]
+    findings.calibration = Calibration.fit(unseen[keep], folds.label[keep], rows)
     return findings
 
 
@@ -173,8 +174,8 @@ def cross_fitted(
         def measure(x: np.ndarray, c: Calibration, kind: str, of: Any) -> dict[str, Any]:
             y, rows, in_scope = of
             p = softmax(x / c.temperature, 1)
-            inside = prediction_set(p, c.set_thresholds)
-            named = (p.max(1) >= c.named_threshold) & in_scope
+            inside = c.sets(p, rows)
+            named = c.named(p) & in_scope
             pool[kind].append((p, y, rows, inside, named))
             return figures(folds.pack, p, y, rows, inside, named)
 

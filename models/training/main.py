@@ -21,7 +21,6 @@ from sklearn.preprocessing import StandardScaler
 
 import data
 import report
-from calibrate import prediction_set
 from evaluate import Folds, cross_fitted, figures, interval
 from export import Pack, build, golden, probabilities, write_pack
 from network import Net
@@ -115,12 +114,14 @@ def fold_pack(pack: str, recipe: Recipe, fold: int) -> None:
 
 
 def measure_index(folder: Path, index: Path, pack: str) -> dict[str, Any]:
-    """What `barefoot evaluate images` prints, computed by PyTorch in 32 bit from the pack's files alone."""
+    """What `barefoot evaluate images` prints, computed by PyTorch in 32 bit from the pack's files and the same pixels."""
     with index.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     model = Pack(folder)
+    files = [index.parent / r["file"] for r in rows]
+    pictures = data.as_the_program_sees(folder, files, model.manifest["input"]["size"])
     began = time.time()
-    logits, strange = model.look([index.parent / r["file"] for r in rows])
+    logits, strange = model.look(pictures)
     spent = (time.time() - began) * 1000 / len(rows)
     names = [x["label"] for x in model.manifest["labels"]]
     inside = np.array([r["diagnostic"] in names for r in rows])
@@ -131,8 +132,7 @@ def measure_index(folder: Path, index: Path, pack: str) -> dict[str, Any]:
     def measure(x: np.ndarray, part: dict[str, Any]) -> dict[str, Any]:
         calibration = model.calibration(part)
         p = probabilities(x, calibration)
-        sets = prediction_set(p, calibration.set_thresholds)
-        return figures(pack, p, label, own, sets, (p.max(1) >= calibration.named_threshold) & ~refused[inside])
+        return figures(pack, p, label, own, calibration.sets(p, own), calibration.named(p) & ~refused[inside])
 
     result = measure(logits[inside], model.manifest["calibration"])
     result["out_of_scope"] = {
