@@ -146,7 +146,7 @@ def build(
 
 
 def reference(scope: Scope, features: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Places of training pictures, at most `REFERENCES`, classes drawn alike: what a class added later must not take."""
+    """Places of at most `REFERENCES` training pictures, classes drawn alike: what a class added later must not take."""
     chance = class_weights(label, label.max() + 1, 1.0)
     n = min(REFERENCES, len(label))
     drawn = np.random.default_rng(0).choice(len(label), n, replace=False, p=chance / chance.sum())

@@ -1,4 +1,4 @@
-"""The commands of `models/training/run`: train, evaluate, fold, baseline."""
+"""The commands of `models/training/run`: train, evaluate, fold, extend, baseline."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import data
+import extend
 import report
 from evaluate import Folds, cross_fitted, figures, interval
 from export import Pack, build, golden, probabilities, write_pack
@@ -114,7 +115,7 @@ def fold_pack(pack: str, recipe: Recipe, fold: int) -> None:
 
 
 def measure_index(folder: Path, index: Path, pack: str) -> dict[str, Any]:
-    """What `barefoot evaluate images` prints, computed by PyTorch in 32 bit from the pack's files and the same pixels."""
+    """What `barefoot evaluate images` prints, by PyTorch in 32 bit from the pack's files and the same pixels."""
     with index.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     model = Pack(folder)
@@ -173,6 +174,7 @@ def main() -> None:
         ("train", "train five folds and the pack"),
         ("evaluate", "print every figure of the model card"),
         ("fold", "write a fold's pack, index and figures"),
+        ("extend", "what a class added from 10, 20 or 50 pictures brings and costs"),
         ("baseline", "frozen ImageNet features + logistic regression"),
     ]:
         command = commands.add_parser(name, help=what, description=what)
@@ -192,6 +194,8 @@ def main() -> None:
             evaluate_pack(given.pack, recipe, given.json, given.missingness)
         case "fold":
             fold_pack(given.pack, recipe, given.fold)
+        case "extend":
+            print(extend.table(given.pack, recipe, CHOICES[given.pack]["scope_k"]))
         case "baseline":
             baseline(given.pack)
 

@@ -53,8 +53,7 @@ impl Extend {
             return Err(CliError::Occupied);
         }
         let pack = packs::find(&self.pack, home)?;
-        let mut extension =
-            Extension::new(&pack, &packs::encyclopedia()?, &self.slug, &self.label, self.malignant)?;
+        let mut extension = Extension::new(&pack, &packs::encyclopedia()?, &self.slug, &self.label, self.malignant)?;
         let files = pictures(&self.pictures)?;
         let bar = output.progress(files.len() as u64);
         for (at, file) in files.iter().enumerate() {

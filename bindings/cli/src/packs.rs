@@ -64,7 +64,8 @@ impl From<&Pack> for Listed {
         let m = pack.manifest();
         Self {
             // A pack of another kind has none.
-            prototypes: serde_json::from_str::<Marks>(pack.manifest_text()).map_or(Vec::new(), |marks| marks.prototypes),
+            prototypes: serde_json::from_str::<Marks>(pack.manifest_text())
+                .map_or(Vec::new(), |marks| marks.prototypes),
             id: m.id.clone(),
             version: m.version.clone(),
             kind: m.kind.clone(),
@@ -79,7 +80,9 @@ impl PackCommand {
         let packs = match self {
             Self::List => {
                 let built_in = embedded::PACKS.iter().map(|(_, files)| Ok(Pack::from_memory(files)?));
-                built_in.chain(installed(home).iter().map(|folder| Ok(Pack::read(folder)?))).collect::<Result<_, CliError>>()?
+                built_in
+                    .chain(installed(home).iter().map(|folder| Ok(Pack::read(folder)?)))
+                    .collect::<Result<_, CliError>>()?
             }
             Self::Verify { pack } => vec![find(&pack, home)?],
             Self::Extend(extend) => return extend.run(home, output),
@@ -87,8 +90,12 @@ impl PackCommand {
         let listed: Vec<Listed> = packs.iter().map(Listed::from).collect();
         output.show(&listed, |language| {
             let mark = |m: &Mark| match language {
-                Language::Zh => format!("    + {} -> {}：原型类，由{}张照片得来，未经训练\n", m.label, m.slug, m.pictures),
-                Language::En => format!("    + {} -> {}: prototype of {} pictures, not trained\n", m.label, m.slug, m.pictures),
+                Language::Zh => {
+                    format!("    + {} -> {}：原型类，由{}张照片得来，未经训练\n", m.label, m.slug, m.pictures)
+                }
+                Language::En => {
+                    format!("    + {} -> {}: prototype of {} pictures, not trained\n", m.label, m.slug, m.pictures)
+                }
             };
             let line = |l: &Listed| {
                 let marks: String = l.prototypes.iter().map(mark).collect();

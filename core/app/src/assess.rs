@@ -269,8 +269,12 @@ impl Assessor {
         let usable = look.in_scope && matches!(look.outcome, Outcome::Named | Outcome::CannotTell);
         let slug = |i: usize| self.model.labels()[i].slug.clone();
         let prototype = |i: usize| self.model.labels()[i].prototype_of.is_some();
-        let mut classes: Vec<ClassProbability> =
-            look.probabilities.iter().enumerate().map(|(i, &p)| ClassProbability { slug: slug(i), p, prototype: prototype(i) }).collect();
+        let mut classes: Vec<ClassProbability> = look
+            .probabilities
+            .iter()
+            .enumerate()
+            .map(|(i, &p)| ClassProbability { slug: slug(i), p, prototype: prototype(i) })
+            .collect();
         classes.sort_by(|a, b| b.p.total_cmp(&a.p));
         ImageAssessment {
             pack: self.model.pack(),

@@ -355,7 +355,8 @@ impl ImageModel {
     /// say that it is right in 85 %. A likely prototype does keep a trained label from being named.
     fn decided(&self, mut look: Look, trained: &[f32], calibration: &Calibration, indicators: &[String]) -> Look {
         let share = 1.0 + look.judged.iter().map(|j| j.odds).sum::<f32>();
-        look.probabilities = trained.iter().copied().chain(look.judged.iter().map(|j| j.odds)).map(|p| p / share).collect();
+        look.probabilities =
+            trained.iter().copied().chain(look.judged.iter().map(|j| j.odds)).map(|p| p / share).collect();
         let best = argmax(&look.probabilities);
         let first_prototype = trained.len();
         let reached = best.checked_sub(first_prototype).is_some_and(|at| look.judged[at].within_reach);
@@ -363,11 +364,8 @@ impl ImageModel {
 
         let shift = indicators.iter().filter_map(|name| calibration.set_shifts.get(name)).sum();
         // A picture that only a prototype knows gets none of the others' names.
-        look.set = if reached && !look.trained_in_scope {
-            Vec::new()
-        } else {
-            calibration.set_thresholds.of(trained, shift)
-        };
+        look.set =
+            if reached && !look.trained_in_scope { Vec::new() } else { calibration.set_thresholds.of(trained, shift) };
         let joining = self.manifest.prototypes.iter().zip(&look.judged).enumerate();
         look.set.extend(joining.filter(|(_, (p, j))| p.in_set(j.odds)).map(|(at, _)| first_prototype + at));
         if !look.set.contains(&best) {

@@ -53,8 +53,10 @@ pub enum PrototypeError {
     /// The pack has no `scope.reference`.
     #[error("this pack cannot be extended: fetch a newer one")]
     NoReference,
-    /// The pictures lie no nearer to each other than to the pack's own classes.
-    #[error("the pack cannot tell these pictures from the diseases that it knows: they do not make a class of their own")]
+    /// Not even half of the pictures are recognised by the others: such a class would sit in most sets and tell nothing.
+    #[error(
+        "the pack cannot tell these pictures from the diseases that it knows (or from each other): they do not make a class of their own"
+    )]
     Alike,
 }
 
@@ -95,8 +97,7 @@ impl Prototype {
             })
             .collect();
         let own: Vec<f32> = places.iter().zip(&alone).map(|(place, alone)| scope.nearest(place) - alone).collect();
-        let other: Vec<f32> =
-            reference.map(|place| scope.nearest(place) - squared_distance(place, &centre)).collect();
+        let other: Vec<f32> = reference.map(|place| scope.nearest(place) - squared_distance(place, &centre)).collect();
         let ((own_mean, own_spread), (other_mean, other_spread)) = (moments(&own), moments(&other));
         let spread = f32::midpoint(own_spread, other_spread);
         if own_mean <= other_mean || spread <= 0.0 {
@@ -122,6 +123,9 @@ impl Prototype {
             recognised: own.iter().filter(|e| share(e) > 0.5).count(),
             taken: other.iter().filter(|e| share(e) > 0.5).count() as f32 / other.len().max(1) as f32,
         };
+        if trial.recognised * 2 < n {
+            return Err(PrototypeError::Alike);
+        }
         made.set_threshold = quantile(own.iter().map(|e| 1.0 - share(e)).collect());
         Ok((made, trial))
     }
@@ -169,4 +173,59 @@ fn quantile(mut values: Vec<f32>) -> f32 {
     values.sort_by(f32::total_cmp);
     let rank = (COVERAGE * (values.len() + 1) as f32).ceil() as usize;
     values[rank.min(values.len()) - 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A flat space with the identity as projection, one trained class at the origin, and training pictures around it.
+    fn scope() -> Scope {
+        let reference = (0..40).flat_map(|i| [0.1 * (i % 7) as f32 - 0.3, 0.1 * (i % 5) as f32 - 0.2]).collect();
+        Scope { mean: vec![0.0; 2], projection: vec![1.0, 0.0, 0.0, 1.0], centres: vec![0.0, 0.0], reference }
+    }
+
+    fn label() -> Label {
+        Label { label: "NEW".into(), slug: "new".into(), malignant: false, prototype_of: None }
+    }
+
+    fn around(x: f32, n: usize) -> Vec<Vec<f32>> {
+        (0..n).map(|i| vec![x + 0.1 * (i % 4) as f32, 0.1 * (i % 3) as f32]).collect()
+    }
+
+    #[test]
+    fn distant_pictures_make_a_class_that_takes_nothing_from_the_others() {
+        let (made, trial) = Prototype::fit(label(), &around(4.0, 12), &scope(), 6).expect("a class");
+        assert_eq!(trial, Trial { pictures: 12, recognised: 12, taken: 0.0 });
+        let judge = |x: f32, y: f32| made.judge(&[x, y], scope().nearest(&[x, y]));
+        assert!(judge(4.1, 0.1).odds > 1.0 && judge(4.1, 0.1).within_reach && made.in_set(judge(4.1, 0.1).odds));
+        assert!(judge(0.1, 0.1).odds < 0.01 && !judge(0.1, 0.1).within_reach && !made.in_set(judge(0.1, 0.1).odds));
+        // Nearer to the class than to the others, and yet like neither.
+        assert!(judge(40.0, 0.0).odds > 1.0 && !judge(40.0, 0.0).within_reach);
+    }
+
+    #[test]
+    fn the_share_grows_with_nearness_and_nine_of_ten_are_in_the_set() {
+        let places = around(2.0, 20);
+        let (made, _) = Prototype::fit(label(), &places, &scope(), 6).expect("a class");
+        let odds = |x: f32| made.judge(&[x, 0.0], scope().nearest(&[x, 0.0])).odds;
+        assert!(odds(0.5) < odds(1.0) && odds(1.0) < odds(2.0));
+        let inside = places.iter().filter(|p| made.in_set(made.judge(p, scope().nearest(p)).odds)).count();
+        assert!(inside >= 18, "{inside} of 20");
+    }
+
+    #[test]
+    fn too_few_or_look_alikes_or_a_pack_without_reference_are_refused() {
+        let fit = |places: &[Vec<f32>], scope: &Scope| Prototype::fit(label(), places, scope, 6).map(|_| ());
+        assert_eq!(fit(&around(4.0, 9), &scope()), Err(PrototypeError::TooFew(9)));
+        assert_eq!(fit(&around(-0.1, 12), &scope()), Err(PrototypeError::Alike));
+        let bare = Scope { reference: Vec::new(), ..scope() };
+        assert_eq!(fit(&around(4.0, 12), &bare), Err(PrototypeError::NoReference));
+    }
+
+    #[test]
+    fn the_quantile_of_ten_is_the_largest() {
+        assert_eq!(quantile((1..=10).map(|v| v as f32).collect()), 10.0);
+        assert_eq!(quantile((1..=20).map(|v| v as f32).collect()), 19.0);
+    }
 }
