@@ -152,6 +152,16 @@ def fit_named(p: np.ndarray, label: np.ndarray) -> np.ndarray:
     return np.where(spoken, expit(odds), NEVER)
 
 
+Answer = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def where_known(both: Answer, photo: Answer, rows: list[dict[str, str]]) -> Answer:
+    """The answer with findings, but that of the photo alone for rows of which nothing is known: as the program does."""
+    something = np.array([bool(known(row)) for row in rows])
+    keep = [np.where(something.reshape(-1, *[1] * (b.ndim - 1)), b, a) for b, a in zip(both, photo, strict=True)]
+    return keep[0], keep[1], keep[2]
+
+
 @dataclass
 class Calibration:
     """What turns logits into an answer."""
@@ -179,6 +189,11 @@ class Calibration:
     def named(self, p: np.ndarray) -> np.ndarray:
         """Whether the top class may be named, scope aside."""
         return p.max(1) >= self.named_thresholds[p.argmax(1)]
+
+    def answer(self, logits: np.ndarray, rows: list[dict[str, str]]) -> Answer:
+        """Probabilities, 90 % sets, and whether the top class may be named."""
+        p = softmax(logits / self.temperature, 1)
+        return p, self.sets(p, rows), self.named(p)
 
     def manifest(self) -> dict[str, Any]:
         """As it stands in the manifest."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 
 import data
 from calibrate import Calibration, Scope, class_weights, known
@@ -221,8 +221,3 @@ class Pack:
             for column, value in known(row).items():
                 out[i] += part["indicators"].get(f"{column}={value}", 0.0)
         return out
-
-
-def probabilities(logits: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """Calibrated probabilities."""
-    return softmax(logits / calibration.temperature, 1)

@@ -22,8 +22,9 @@ from sklearn.preprocessing import StandardScaler
 import data
 import extend
 import report
+from calibrate import Answer, where_known
 from evaluate import Folds, cross_fitted, figures, interval
-from export import Pack, build, golden, probabilities, write_pack
+from export import Pack, build, golden, write_pack
 from network import Net
 from train import RECIPES, Recipe, parse_recipe, predict
 
@@ -130,20 +131,21 @@ def measure_index(folder: Path, index: Path, pack: str) -> dict[str, Any]:
     label = np.array([names.index(r["diagnostic"]) for r in own])
     refused = strange > model.scope.threshold
 
-    def measure(x: np.ndarray, part: dict[str, Any]) -> dict[str, Any]:
-        calibration = model.calibration(part)
-        p = probabilities(x, calibration)
-        return figures(pack, p, label, own, calibration.sets(p, own), calibration.named(p) & ~refused[inside])
+    def measure(answer: Answer) -> dict[str, Any]:
+        p, sets, named = answer
+        return figures(pack, p, label, own, sets, named & ~refused[inside])
 
-    result = measure(logits[inside], model.manifest["calibration"])
+    alone = model.calibration(model.manifest["calibration"]).answer(logits[inside], own)
+    result = measure(alone)
     result["out_of_scope"] = {
         "n": int((~inside).sum()),
         "auroc": float(roc_auc_score(~inside, strange)) if (~inside).any() else None,
         "refused_fraction": float(refused[~inside].mean()) if (~inside).any() else None,
         "own_refused_fraction": float(refused[inside].mean()),
     }
-    both = model.with_findings(logits[inside], own)
-    result["with_metadata"] = measure(both, model.manifest["metadata"]["calibration"])
+    findings = model.calibration(model.manifest["metadata"]["calibration"])
+    both = findings.answer(model.with_findings(logits[inside], own), own)
+    result["with_metadata"] = measure(where_known(both, alone, own))
     result["ms_per_image"] = spent
     return result
 

@@ -79,7 +79,7 @@ impl Extend {
         };
         output.show(&answer, |language| {
             let line = |zh: &'static str, en: &'static str, text: String| {
-                format!("{}{text}\n", column(language.pick(zh, en), 22))
+                format!("{}{text}\n", column(language.pick(zh, en), 24))
             };
             let own = format!("{} / {}", answer.recognised, answer.pictures);
             line("新模型包", "New pack", answer.id.clone())
