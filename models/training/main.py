@@ -61,8 +61,8 @@ def train_pack(pack: str, recipe: Recipe, changes: list[str]) -> None:
     """Five folds, then everything, then the pack."""
     if recipe.start or recipe.without:
         raise SystemExit(
-            "This recipe is for measuring only: a pack that starts from another one bears that one's licence too, and one "
-            "that leaves a label out knows less than it says. Use `run evaluate` or `run extend` with it."
+            "This recipe is for measuring only: a pack that starts from another one bears that one's licence too, "
+            "and one that leaves a label out knows less than it says. Use `run evaluate` or `run extend` with it."
         )
     in_parallel(pack, changes, [str(k) for k in range(data.FOLDS)] + ["all"])
     make_pack(pack, recipe)
