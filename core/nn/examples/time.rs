@@ -12,21 +12,9 @@ fn main() {
             let t0 = Instant::now();
             let n = Network::with(&d, &w, size, isa, threads).unwrap();
             let load = t0.elapsed();
-            let mut v: Vec<f64> = (0..100)
-                .map(|_| {
-                    let t = Instant::now();
-                    n.forward(&input).unwrap();
-                    t.elapsed().as_secs_f64() * 1e3
-                })
-                .collect();
+            let mut v: Vec<f64> = (0..100).map(|_| { let t = Instant::now(); n.forward(&input).unwrap(); t.elapsed().as_secs_f64() * 1e3 }).collect();
             v.sort_by(f64::total_cmp);
-            eprintln!(
-                "{isa:?} threads {threads} median {:.3} min {:.3} load {:.1} arena {}",
-                v[50],
-                v[0],
-                load.as_secs_f64() * 1e3,
-                n.arena_bytes()
-            );
+            eprintln!("{isa:?} threads {threads} median {:.3} min {:.3} load {:.1} arena {}", v[50], v[0], load.as_secs_f64() * 1e3, n.arena_bytes());
         }
     }
 }

@@ -101,8 +101,9 @@ impl Network {
     /// # Errors
     /// When the input does not fit the network.
     pub fn forward(&self, input: &[f32]) -> Result<Answer, NetworkError> {
-        let flat =
-            Tensor::from_slice(input, input.len(), &Device::Cpu)?.apply_op1_no_bwd(&&self.program)?.to_vec1::<f32>()?;
+        let flat = Tensor::from_slice(input, input.len(), &Device::Cpu)?
+            .apply_op1_no_bwd(&&self.program)?
+            .to_vec1::<f32>()?;
         let [logits, features, map] = self.program.output_layouts();
         let (logits, rest) = flat.split_at(logits.pixels() * logits.channels);
         let (features, pixels) = rest.split_at(features.pixels() * features.channels);

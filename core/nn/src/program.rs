@@ -62,32 +62,11 @@ enum Work {
 #[derive(Debug, Clone)]
 enum Operation<'a> {
     /// A convolution or a linear layer (`pad` 0, stride 1), with what is added before the activation.
-    Conv {
-        layer: Layer<'a>,
-        input: usize,
-        residual: Option<usize>,
-        output: usize,
-    },
-    Add {
-        inputs: [usize; 2],
-        act: Activation,
-        output: usize,
-    },
-    Scale {
-        inputs: [usize; 2],
-        output: usize,
-    },
-    Mean {
-        input: usize,
-        output: usize,
-    },
-    Largest {
-        input: usize,
-        size: usize,
-        stride: usize,
-        pad: [usize; 4],
-        output: usize,
-    },
+    Conv { layer: Layer<'a>, input: usize, residual: Option<usize>, output: usize },
+    Add { inputs: [usize; 2], act: Activation, output: usize },
+    Scale { inputs: [usize; 2], output: usize },
+    Mean { input: usize, output: usize },
+    Largest { input: usize, size: usize, stride: usize, pad: [usize; 4], output: usize },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -123,13 +102,7 @@ impl Operation<'_> {
 
 impl Program {
     /// Lowers `plan` for pictures of `size` x `size` pixels.
-    pub(crate) fn new(
-        plan: &Plan,
-        weights: &Named,
-        size: usize,
-        isa: Isa,
-        threads: usize,
-    ) -> Result<Self, NetworkError> {
+    pub(crate) fn new(plan: &Plan, weights: &Named, size: usize, isa: Isa, threads: usize) -> Result<Self, NetworkError> {
         struct Lower<'a>(&'a Plan, &'a Named, usize, usize);
         impl Generic for Lower<'_> {
             type Output = Result<(Layout, Vec<Step>, [Layout; 3], usize), NetworkError>;
@@ -319,9 +292,8 @@ fn operations<'a>(plan: &'a Plan, weights: &Named) -> Result<Vec<Operation<'a>>,
             continue;
         }
         let operation = match node {
-            Node::Conv { input, .. } => {
-                conv(index)?.map(|(layer, _)| Operation::Conv { layer, input: *input, residual: None, output })
-            }
+            Node::Conv { input, .. } => conv(index)?
+                .map(|(layer, _)| Operation::Conv { layer, input: *input, residual: None, output }),
             Node::Linear { name, input, act } => {
                 let outputs = parameter(weights, name, "weight")?.0[0];
                 let layer = Layer { name, outputs, kernel: [1, 1], stride: 1, pad: [0; 4], groups: 1, act: *act };
@@ -339,18 +311,16 @@ fn operations<'a>(plan: &'a Plan, weights: &Named) -> Result<Vec<Operation<'a>>,
                 }
                 fused.or(Some(Operation::Add { inputs: [*a, *b], act: *act, output }))
             }
-            Node::GlobalAvgPool { input } => {
-                match open(*input)?.filter(|(l, _)| l.kernel == [1, 1] && l.stride == 1 && l.pad == [0; 4]) {
-                    Some((layer, before)) => {
-                        taken[*input] = true;
-                        let mean = fresh;
-                        fresh += 1;
-                        list.push(Operation::Conv { layer, input: mean, residual: None, output });
-                        Some(Operation::Mean { input: before, output: mean })
-                    }
-                    None => Some(Operation::Mean { input: *input, output }),
+            Node::GlobalAvgPool { input } => match open(*input)?.filter(|(l, _)| l.kernel == [1, 1] && l.stride == 1 && l.pad == [0; 4]) {
+                Some((layer, before)) => {
+                    taken[*input] = true;
+                    let mean = fresh;
+                    fresh += 1;
+                    list.push(Operation::Conv { layer, input: mean, residual: None, output });
+                    Some(Operation::Mean { input: before, output: mean })
                 }
-            }
+                None => Some(Operation::Mean { input: *input, output }),
+            },
             Node::Scale { inputs } => Some(Operation::Scale { inputs: *inputs, output }),
             Node::MaxPool { input, size, stride, pad } => {
                 Some(Operation::Largest { input: *input, size: *size, stride: *stride, pad: *pad, output })
@@ -377,11 +347,7 @@ fn windows(length: usize, size: usize, stride: usize, before: usize, after: usiz
 }
 
 /// The output of an operation and the border that it wants of its first input.
-fn extent(
-    op: &Operation<'_>,
-    of: impl Fn(usize) -> Extent,
-    weights: &Named,
-) -> Result<(Extent, [usize; 4]), NetworkError> {
+fn extent(op: &Operation<'_>, of: impl Fn(usize) -> Extent, weights: &Named) -> Result<(Extent, [usize; 4]), NetworkError> {
     let none = [0; 4];
     Ok(match op {
         Operation::Conv { layer, input, residual, .. } => {
@@ -441,14 +407,7 @@ fn place<S: Simd>(
         return Err(misfit("the picture"));
     }
     let mut layouts = HashMap::new();
-    let layout = |[rows, columns, channels]: Extent, pixel: usize| Layout {
-        offset: 0,
-        rows,
-        columns,
-        channels,
-        pixel,
-        border: [0; 4],
-    };
+    let layout = |[rows, columns, channels]: Extent, pixel: usize| Layout { offset: 0, rows, columns, channels, pixel, border: [0; 4] };
     // The picture's three channels lie close, so that a row of a filter is one run of floats.
     layouts.insert(0, layout([size, size, 3], 3));
     for op in operations {
@@ -516,13 +475,7 @@ fn step<S: Simd>(
                 // Where pixels lie close, a filter's row is one run.
                 let close = input.pixel == inputs;
                 let packed = if close {
-                    Weights::pack::<S>(
-                        layer.outputs,
-                        kh,
-                        kw * inputs,
-                        |o, ky, i| weight(o, ky * kw + i / inputs, i % inputs),
-                        bias,
-                    )
+                    Weights::pack::<S>(layer.outputs, kh, kw * inputs, |o, ky, i| weight(o, ky * kw + i / inputs, i % inputs), bias)
                 } else {
                     Weights::pack::<S>(layer.outputs, kh * kw, inputs, weight, bias)
                 };
@@ -531,8 +484,7 @@ fn step<S: Simd>(
                     false => ((0..kh * kw).map(|at| tap(at / kw, at % kw)).collect(), inputs),
                 };
                 let residual = residual.map(|id| layouts[&id]);
-                let units =
-                    if output.pixels() > SMALL_PLANE { output.pixels().div_ceil(BLOCK) } else { packed.panels() };
+                let units = if output.pixels() > SMALL_PLANE { output.pixels().div_ceil(BLOCK) } else { packed.panels() };
                 (Work::Conv(Conv { input, output, residual, weights: packed, stride, taps, run, epilogue }), units)
             } else if groups == input.channels && groups == layer.outputs {
                 let first_tap = tap(0, 0);
@@ -540,20 +492,7 @@ fn step<S: Simd>(
                 (Work::Depthwise(Depthwise::pack::<S>(&parts)), rows)
             } else {
                 let (weights, bias, first_tap) = (values.to_vec(), bias.to_vec(), tap(0, 0));
-                (
-                    Work::Grouped(Grouped {
-                        input,
-                        output,
-                        weights,
-                        bias,
-                        kernel,
-                        stride,
-                        groups,
-                        first_tap,
-                        epilogue,
-                    }),
-                    rows,
-                )
+                (Work::Grouped(Grouped { input, output, weights, bias, kernel, stride, groups, first_tap, epilogue }), rows)
             }
         }
         Operation::Add { inputs, act, .. } => {

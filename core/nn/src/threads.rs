@@ -17,8 +17,7 @@ pub(crate) fn walk(threads: usize, units: &[usize], unit: impl Fn(usize, usize) 
         return;
     }
     let claims: Vec<AtomicUsize> = units.iter().map(|_| AtomicUsize::new(0)).collect();
-    let meeting =
-        Meeting { threads, arrived: AtomicUsize::new(0), passed: AtomicUsize::new(0), broken: AtomicBool::new(false) };
+    let meeting = Meeting { threads, arrived: AtomicUsize::new(0), passed: AtomicUsize::new(0), broken: AtomicBool::new(false) };
     let work = || {
         let _guard = BreakOnPanic(&meeting);
         for (step, &units) in units.iter().enumerate() {
@@ -85,8 +84,7 @@ mod tests {
     fn every_unit_runs_once_and_steps_do_not_overlap() {
         for threads in [1, 2, 5] {
             let units = [7, 0, 1, 30, 2];
-            let ran: Vec<Vec<AtomicUsize>> =
-                units.iter().map(|&n| (0..n).map(|_| AtomicUsize::new(0)).collect()).collect();
+            let ran: Vec<Vec<AtomicUsize>> = units.iter().map(|&n| (0..n).map(|_| AtomicUsize::new(0)).collect()).collect();
             walk(threads, &units, |step, i| {
                 for earlier in &ran[..step] {
                     assert!(earlier.iter().all(|n| n.load(Ordering::Relaxed) == 1));

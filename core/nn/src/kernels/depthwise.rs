@@ -79,7 +79,14 @@ impl Depthwise {
 
     /// Inlined with constant sizes for the common filters, so that their loops unroll.
     #[inline(always)]
-    unsafe fn rows<S: Simd>(&self, arena: *mut f32, rows: std::ops::Range<usize>, kh: usize, kw: usize, stride: usize) {
+    unsafe fn rows<S: Simd>(
+        &self,
+        arena: *mut f32,
+        rows: std::ops::Range<usize>,
+        kh: usize,
+        kw: usize,
+        stride: usize,
+    ) {
         let (row, pixel) = (self.input.row(), self.input.pixel);
         for y in rows {
             for vector in 0..self.output.channels.div_ceil(S::LANES) {
