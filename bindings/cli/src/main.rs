@@ -7,6 +7,7 @@ mod cases;
 mod diagnose;
 mod error;
 mod evaluate;
+mod extend;
 mod home;
 mod knowledge;
 mod language;

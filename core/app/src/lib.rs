@@ -5,6 +5,7 @@
 
 mod assess;
 mod error;
+mod extend;
 mod fusion;
 mod indicators;
 
@@ -16,3 +17,4 @@ pub use barefoot_knowledge as knowledge;
 pub use barefoot_trust as trust;
 pub use barefoot_vision as vision;
 pub use error::AppError;
+pub use extend::{Extended, Extension, ExtensionError};
