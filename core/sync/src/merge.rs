@@ -15,7 +15,7 @@ pub struct Base<'a> {
     /// The same, as our record said it: without what others had added.
     pub ours: Option<&'a Value>,
     /// What we have since tried to send, without hearing what became of it.
-    pub attempt: Option<&'a Value>,
+    pub attempts: &'a [Value],
 }
 
 /// An element that both sides changed.
@@ -57,10 +57,10 @@ pub fn merge(base: Base<'_>, ours: &Value, theirs: &Value) -> Merged {
     for name in names {
         let (o, t) = (element(ours, name), element(theirs, name));
         // Where the server has what we tried to send, that is what both last agreed on.
-        let arrived = base.attempt.map(|attempt| element(attempt, name)).filter(|attempt| *attempt == t);
+        let arrived = base.attempts.iter().any(|attempt| element(attempt, name) == t);
         let (base_ours, base_theirs) = match arrived {
-            Some(attempt) => (Some(attempt), Some(t)),
-            None => (base.ours.map(|b| element(b, name)), base.full.map(|b| element(b, name))),
+            true => (Some(t), Some(t)),
+            false => (base.ours.map(|b| element(b, name)), base.full.map(|b| element(b, name))),
         };
         // Without a common version a value that is there counts as a change, an absent one does not.
         let ours_changed = base_ours.map_or(o != Pair::default(), |b| b != o);

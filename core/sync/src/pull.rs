@@ -168,7 +168,7 @@ impl<R: Records, N: Net> Session<'_, R, N> {
                 // Changed here too: sending it meets the conflict and merges.
                 continue;
             }
-            let base = Base { full: known.full.as_ref(), ours: known.ours.as_ref(), attempt: None };
+            let base = Base { full: known.full.as_ref(), ours: known.ours.as_ref(), attempts: &[] };
             let merged = merge(base, &ours, &theirs);
             let takes = match merged.taken.is_empty() {
                 true => Vec::new(),

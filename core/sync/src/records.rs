@@ -29,8 +29,8 @@ pub struct Known {
     pub ours: Option<Value>,
     /// The whole resource as last seen there, for kinds that change.
     pub full: Option<Value>,
-    /// What was last tried, until its fate is known.
-    pub attempt: Option<Value>,
+    /// What was tried since, until its fate is known: any of these may be there, or yet arrive.
+    pub attempts: Vec<Value>,
 }
 
 /// An element that was changed here and on the server: the server's value is in place, ours waits for somebody to look at it.

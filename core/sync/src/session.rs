@@ -15,6 +15,8 @@ use std::time::Duration;
 const MOST_ENTRIES: usize = 50;
 /// Most bytes of one transaction, gzipped: 13 s at 20 kB/s.
 const MOST_BYTES: usize = 256 * 1024;
+/// Patients whose resources are asked about together.
+const LOOK_AHEAD: usize = 20;
 /// First pause after a failure is at most twice this; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause that is not the server's wish.
@@ -24,8 +26,17 @@ const TRIES: u32 = 3;
 /// Name under which the server's time at its first answer is kept.
 pub(crate) const FIRST_HEARD: &str = "first-heard";
 /// Kinds of resource whose content changes after they were sent; the others are written once.
-const CHANGING: [&str; 7] =
-    ["Patient", "Encounter", "Appointment", "Consent", "Practitioner", "Device", "BodyStructure"];
+const CHANGING: [&str; 8] = [
+    "Patient",
+    "Encounter",
+    "Appointment",
+    "Consent",
+    "Practitioner",
+    "Device",
+    "BodyStructure",
+    // Says where its photo is once that is there.
+    "DocumentReference",
+];
 
 /// Where to and how.
 #[derive(Debug, Clone)]
@@ -92,10 +103,15 @@ pub struct Session<'a, R: Records, N: Net> {
     calm_since: Duration,
     /// Roots that the server fails at, left for the next sync.
     aside: HashSet<String>,
+    /// What the server was seen to have, until it is tried again.
+    seen: HashMap<String, Seen>,
     watch: &'a mut dyn FnMut(Progress),
 }
 
 pub(crate) type Outcome<T, R> = Result<T, SyncError<<R as Records>::Error>>;
+
+/// References with what the server has of each.
+pub(crate) type Found = Vec<(String, Option<Value>)>;
 
 /// What came back.
 pub(crate) enum Heard {
@@ -159,6 +175,7 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
             troubles: 0,
             calm_since,
             aside: HashSet::new(),
+            seen: HashMap::new(),
             watch,
         }
     }
@@ -171,10 +188,13 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
     pub fn run(mut self) -> Outcome<Report, R> {
         self.token = self.records.value(sign_in::ACCESS).map_err(SyncError::Records)?;
         let all = self.records.waiting(None).map_err(SyncError::Records)?;
-        let mut roots = BTreeSet::new();
-        for change in &all {
-            if roots.insert(change.root.clone()) {
-                self.push(&change.root)?;
+        let mut known = BTreeSet::new();
+        let roots: Vec<String> =
+            all.into_iter().map(|change| change.root).filter(|root| known.insert(root.clone())).collect();
+        for roots in roots.chunks(LOOK_AHEAD) {
+            self.look_ahead(roots)?;
+            for root in roots {
+                self.push(root)?;
             }
         }
         self.pull()?;
@@ -193,7 +213,6 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
     /// Sends what waits of one root, in transactions of at most [`MOST_ENTRIES`]. Halves them when no answer comes or one is refused, down
     /// to the entry that is at fault.
     pub(crate) fn push(&mut self, root: &str) -> Outcome<(), R> {
-        let mut seen: HashMap<String, Seen> = HashMap::new();
         let (mut most, mut failures, mut conflicts) = (MOST_ENTRIES, 0, 0);
         while !self.aside.contains(root) {
             let due = self.due(root)?;
@@ -202,22 +221,14 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
             if !arrived.is_empty() {
                 self.settle(Settled { sent: arrived, ..Settled::default() })?;
             }
-            // What may have arrived without our hearing of it is looked at before it is sent again.
-            let unsure: Vec<String> = due
-                .iter()
-                .flat_map(|d| &d.parcels)
-                .filter(|p| p.known.version.is_none() && p.known.attempt.is_some() && !seen.contains_key(&p.reference))
-                .map(|p| p.reference.clone())
-                .take(most)
-                .collect();
+            let unsure: Vec<String> = self.unsure(&due).take(most).collect();
             if !unsure.is_empty() {
-                match self.look(&unsure)? {
-                    Some(found) => seen.extend(found),
-                    None => most = (most / 2).max(1),
+                if !self.look(&unsure)? {
+                    most = (most / 2).max(1);
                 }
                 continue;
             }
-            let (puts, mut settled) = self.compose(&due, &seen, most);
+            let (puts, mut settled) = self.compose(&due, most);
             if puts.is_empty() && settled.known.is_empty() {
                 return Ok(());
             }
@@ -236,22 +247,27 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
                 most = length;
                 continue;
             }
+            let put = |p: &&Parcel| puts.iter().any(|put| put.reference == p.reference);
             let attempts: Vec<(String, Known)> = due
                 .iter()
                 .flat_map(|d| &d.parcels)
-                .filter(|p| puts.iter().any(|put| put.reference == p.reference) && p.known.attempt.as_ref() != Some(&p.ours))
-                .map(|p| (p.reference.clone(), Known { attempt: Some(p.ours.clone()), ..p.known.clone() }))
+                .filter(|p| !p.known.attempts.contains(&p.ours))
+                .filter(put)
+                .map(|p| {
+                    let attempts = [p.known.attempts.as_slice(), std::slice::from_ref(&p.ours)].concat();
+                    (p.reference.clone(), Known { attempts, ..p.known.clone() })
+                })
                 .collect();
             if !attempts.is_empty() {
                 self.records.attempt(&attempts).map_err(SyncError::Records)?;
             }
             match self.send(bundle::post(&self.options.server, body))? {
                 Heard::Nothing => {
-                    forget(&mut seen, &puts);
+                    self.forget(&puts);
                     most = (length / 2).max(1);
                 }
                 Heard::Failed => {
-                    forget(&mut seen, &puts);
+                    self.forget(&puts);
                     failures += 1;
                     most = (length / 2).max(1);
                     if failures >= TRIES && length == 1 || failures > 2 * TRIES {
@@ -265,7 +281,7 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
                     for ((_, known), entry) in settled.known.iter_mut().zip(&entries) {
                         known.version = Some(version_of(entry));
                     }
-                    forget(&mut seen, &puts);
+                    self.forget(&puts);
                     settled.sent = completed(&due, &puts);
                     self.settle(settled)?;
                     (failures, conflicts) = (0, 0);
@@ -273,11 +289,11 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
                 }
                 Heard::Answer(answer) if matches!(answer.status, 409 | 412) && conflicts < TRIES => {
                     let references: Vec<String> = puts.iter().map(|put| put.reference.clone()).collect();
-                    if let Some(found) = self.look(&references)? {
-                        let old = |put: &Put| found.iter().any(|(r, seen)| *r == put.reference && !seen.is(&put.replaces));
+                    self.forget(&puts);
+                    if self.look(&references)? {
+                        let is_old = |put: &Put| self.seen.get(&put.reference).is_some_and(|seen| !seen.is(&put.replaces));
                         // A conflict that nothing explains is the record's fault in the end.
-                        conflicts = if puts.iter().any(old) { 0 } else { conflicts + 1 };
-                        seen.extend(found);
+                        conflicts = if puts.iter().any(is_old) { 0 } else { conflicts + 1 };
                     }
                 }
                 Heard::Answer(answer) => {
@@ -356,21 +372,23 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
     }
 
     /// The next PUTs, and what is settled when they succeed: one `known` per PUT, in the same order. Without PUTs, what is settled at once.
-    fn compose(&self, due: &[Due], seen: &HashMap<String, Seen>, most: usize) -> (Vec<Put>, Settled) {
+    fn compose(&self, due: &[Due], most: usize) -> (Vec<Put>, Settled) {
         let (mut puts, mut settled, mut at_once) = (Vec::new(), Settled::default(), Settled::default());
         for parcel in due.iter().flat_map(|d| &d.parcels) {
             let known = &parcel.known;
-            let (merged, theirs, version) = match (seen.get(&parcel.reference), &known.version, &known.full) {
+            let (merged, theirs, version) = match (self.seen.get(&parcel.reference), &known.version, &known.full) {
                 (Some(Seen::There { version, resource }), ..) => {
+                    // Nobody has changed it there: what it is there is what was agreed.
+                    let agreed = (known.version.as_ref() == Some(version)).then_some(resource);
                     let base = Base {
-                        full: known.full.as_ref(),
-                        ours: known.ours.as_ref(),
-                        attempt: known.attempt.as_ref(),
+                        full: agreed.or(known.full.as_ref()),
+                        ours: known.ours.as_ref().or(agreed),
+                        attempts: &known.attempts,
                     };
                     (merge(base, &parcel.ours, resource), Some(resource), Some(version.clone()))
                 }
                 (None, Some(version), Some(full)) => {
-                    let base = Base { full: Some(full), ours: known.ours.as_ref(), attempt: None };
+                    let base = Base { full: Some(full), ours: known.ours.as_ref(), attempts: &[] };
                     (merge(base, &parcel.ours, full), None, Some(version.clone()))
                 }
                 (Some(Seen::Absent), ..) => (as_it_is(&parcel.ours), None, None),
@@ -402,8 +420,8 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
         if at_once.known.is_empty() { (puts, settled) } else { (Vec::new(), at_once) }
     }
 
-    /// What the server has of these; `None` when no answer came.
-    pub(crate) fn look_at(&mut self, references: &[String]) -> Outcome<Option<Vec<(String, Option<Value>)>>, R> {
+    /// What the server has of these now; `None` when no answer came.
+    pub(crate) fn look_at(&mut self, references: &[String]) -> Outcome<Option<Found>, R> {
         let answer = match self.send(bundle::post(&self.options.server, bundle::reads(references)))? {
             Heard::Answer(answer) => answer,
             Heard::Nothing | Heard::Failed => return Ok(None),
@@ -422,15 +440,43 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
         Ok(Some(found.collect()))
     }
 
-    fn look(&mut self, references: &[String]) -> Outcome<Option<Vec<(String, Seen)>>, R> {
-        let found = self.look_at(references)?;
-        Ok(found.map(|found| {
-            let seen = |(reference, resource): (String, Option<Value>)| match resource {
-                Some(resource) => (reference, Seen::There { version: version_in(&resource), resource }),
-                None => (reference, Seen::Absent),
-            };
-            found.into_iter().map(seen).collect()
-        }))
+    /// Notes what the server has of these; false when no answer came.
+    fn look(&mut self, references: &[String]) -> Outcome<bool, R> {
+        let Some(found) = self.look_at(references)? else { return Ok(false) };
+        self.seen.extend(found.into_iter().map(|(reference, resource)| match resource {
+            Some(resource) => (reference, Seen::There { version: version_in(&resource), resource }),
+            None => (reference, Seen::Absent),
+        }));
+        Ok(true)
+    }
+
+    /// What was seen is old once more was tried.
+    fn forget(&mut self, puts: &[Put]) {
+        puts.iter().for_each(|put| drop(self.seen.remove(&put.reference)));
+    }
+
+    /// Resources of which it must be known whether the server has them before they are sent: those that may have arrived without our hearing
+    /// of it, and those that change, since a phone restored from a backup may have sent them long ago.
+    fn unsure<'d>(&'d self, due: &'d [Due]) -> impl Iterator<Item = String> + 'd {
+        due.iter()
+            .flat_map(|d| &d.parcels)
+            .filter(|p| p.known.version.is_none() && (!p.known.attempts.is_empty() || is_changing(&p.reference)))
+            .filter(|p| !self.seen.contains_key(&p.reference))
+            .map(|p| p.reference.clone())
+    }
+
+    /// Asks about the resources of several roots at once, to spare a round trip for each.
+    fn look_ahead(&mut self, roots: &[String]) -> Outcome<(), R> {
+        let mut unsure = BTreeSet::new();
+        for root in roots {
+            let due = self.due(root)?;
+            unsure.extend(self.unsure(&due));
+        }
+        let unsure: Vec<String> = unsure.into_iter().take(MOST_ENTRIES).collect();
+        if !unsure.is_empty() {
+            self.look(&unsure)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn known(&mut self, reference: &str) -> Outcome<Known, R> {
@@ -539,7 +585,7 @@ pub(crate) fn agreed(ours: &Value, full: Value, version: Option<String>) -> Know
         digest: bundle::digest(ours),
         ours: changing.then(|| ours.clone()),
         full: changing.then_some(full),
-        attempt: None,
+        attempts: Vec::new(),
     }
 }
 
@@ -558,11 +604,6 @@ fn version_of(entry: &Value) -> String {
     let etag = response["etag"].as_str().map(bundle::version);
     let location = || response["location"].as_str()?.rsplit_once("/_history/").map(|(_, version)| version.to_owned());
     etag.or_else(location).unwrap_or_default()
-}
-
-/// What was seen is old once more was tried.
-fn forget(seen: &mut HashMap<String, Seen>, puts: &[Put]) {
-    puts.iter().for_each(|put| drop(seen.remove(&put.reference)));
 }
 
 /// Changes that these PUTs complete.

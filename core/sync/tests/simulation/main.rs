@@ -215,9 +215,10 @@ impl World {
                     _ => false,
                 };
                 match row.state {
+                    // A photo of a poisoned case may go with it or wait for it: its Encounter itself is sound.
                     "waiting" => assert!(!consent || (poisoned && kind == PHOTO_KIND), "{record} still waits"),
                     "refused" => assert_eq!(row.reason, "this server takes no poison"),
-                    _ => assert!(!poisoned, "{record} passes for sent"),
+                    _ => assert!(!poisoned || kind == PHOTO_KIND, "{record} passes for sent"),
                 }
                 if row.state == "sent" {
                     expected.insert(match kind {
@@ -230,7 +231,7 @@ impl World {
             for (id, (_, bytes)) in &state.photos {
                 if state.outbox.iter().any(|row| row.change.record == *id && row.state == "sent") {
                     let document = server.latest(&format!("DocumentReference/{id}")).expect("sent, so there");
-                    assert_eq!(document["docStatus"], "final");
+                    assert_eq!(document["docStatus"], "final", "{id}");
                     let url = document["content"][0]["attachment"]["url"].as_str().expect("an address");
                     let stored = match url.rsplit_once("/files/") {
                         Some((_, upload)) => &server.uploads[upload].bytes,
@@ -292,7 +293,7 @@ fn run(seed: u64) {
     for _ in 0..3 {
         for phone in 0..2 {
             let report = world.sync(phone, 0, false).expect("a good network");
-            assert_eq!(report.waiting, report.quarantined.len().min(1) as u64 * report.waiting, "something waits");
+            assert!(report.waiting == 0 || !report.quarantined.is_empty(), "something waits");
         }
     }
     world.check();

@@ -47,49 +47,7 @@ impl Network {
         self.server.borrow_mut().handle(request, arrived)
     }
 
-    /// What happens elsewhere in the meantime.
-    fn meanwhile(&mut self) {
-        let (server, mut doctors) = (&self.server, self.doctors.borrow_mut());
-        match self.roll(60) {
-            0 => doctors.edit_on_server(&mut server.borrow_mut(), &mut self.dice.borrow_mut()),
-            1 => doctors.answer(&mut server.borrow_mut(), &mut self.dice.borrow_mut()),
-            2 => {
-                // Consent is withdrawn, or given, while a sync runs.
-                let mut state = self.phone.0.borrow_mut();
-                let nth = self.dice.borrow_mut().below(state.consent.len() as u64) as usize;
-                if let Some((_, granted)) = state.consent.iter_mut().nth(nth) {
-                    *granted = !*granted;
-                }
-            }
-            3 => {
-                // The server's clock is set: forward at will, back by less than the pull's overlap.
-                let jump = self.dice.borrow_mut().below(4000) as i64 - 25;
-                server.borrow_mut().now += SignedDuration::from_secs(jump.max(-25));
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Net for Network {
-    fn send(&mut self, request: &Request) -> Result<Response, Lost> {
-        self.bytes += request.body.len() as u64;
-        self.now += Duration::from_millis(600);
-        if self.faults == 0 {
-            return Ok(self.deliver(request, request.body.len()));
-        }
-        match &mut self.kill {
-            Some(0) => {
-                // Killed: with or without the request having arrived.
-                if self.roll(2) == 0 {
-                    self.deliver(request, request.body.len());
-                }
-                return Err(Lost::Stopped);
-            }
-            Some(left) => *left -= 1,
-            None => {}
-        }
-        self.meanwhile();
+    fn transmit(&mut self, request: &Request) -> Result<Response, Lost> {
         if let Some(late) = self.late.take_if(|_| self.dice.borrow_mut().below(3) == 0) {
             // Consent was there when it was sent; the phone cannot call it back.
             self.server.borrow_mut().handle(&late, late.body.len());
@@ -137,6 +95,56 @@ impl Net for Network {
         }
     }
 
+    /// Consent is withdrawn, or given, while a sync runs.
+    fn change_consent(&self) {
+        if self.roll(60) == 0 {
+            let mut state = self.phone.0.borrow_mut();
+            let nth = self.roll(state.consent.len() as u64) as usize;
+            if let Some((_, granted)) = state.consent.iter_mut().nth(nth) {
+                *granted = !*granted;
+            }
+        }
+    }
+
+    /// What happens elsewhere in the meantime.
+    fn meanwhile(&mut self) {
+        let (server, mut doctors) = (&self.server, self.doctors.borrow_mut());
+        match self.roll(60) {
+            0 => doctors.edit_on_server(&mut server.borrow_mut(), &mut self.dice.borrow_mut()),
+            1 => doctors.answer(&mut server.borrow_mut(), &mut self.dice.borrow_mut()),
+            2 => {
+                // The server's clock is set: forward at will, back by less than the pull's overlap.
+                let jump = self.dice.borrow_mut().below(4000) as i64 - 25;
+                server.borrow_mut().now += SignedDuration::from_secs(jump.max(-25));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Net for Network {
+    fn send(&mut self, request: &Request) -> Result<Response, Lost> {
+        self.bytes += request.body.len() as u64;
+        self.now += Duration::from_millis(600);
+        if self.faults == 0 {
+            return Ok(self.deliver(request, request.body.len()));
+        }
+        match &mut self.kill {
+            Some(0) => {
+                // Killed: with or without the request having arrived.
+                if self.roll(2) == 0 {
+                    self.deliver(request, request.body.len());
+                }
+                return Err(Lost::Stopped);
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        self.meanwhile();
+        let answer = self.transmit(request);
+        self.change_consent();
+        answer
+    }
     fn wait(&mut self, pause: Duration) -> Result<(), Lost> {
         self.now += pause;
         self.server.borrow_mut().now += SignedDuration::try_from(pause).expect("short");

@@ -23,6 +23,7 @@ pub(crate) struct Server {
     pub(crate) has_history: bool,
     pub(crate) checks_sums: bool,
     pub(crate) page: usize,
+    begun: u64,
 }
 
 #[derive(Default)]
@@ -44,6 +45,7 @@ impl Server {
             has_history: true,
             checks_sums: true,
             page: 7,
+            begun: 0,
         }
     }
 
@@ -192,7 +194,8 @@ impl Server {
             }
             "POST" => {
                 let length = header("upload-length").expect("length").parse().expect("a number");
-                let name = format!("u{}", self.uploads.len());
+                self.begun += 1;
+                let name = format!("u{}", self.begun);
                 self.uploads.insert(name.clone(), Upload { length, ..Upload::default() });
                 let mut answer = empty(201);
                 answer.headers.push(("location".to_owned(), format!("/files/{name}")));
