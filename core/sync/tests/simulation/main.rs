@@ -4,6 +4,7 @@
 mod network;
 mod phone;
 mod server;
+mod upload;
 
 use barefoot_sync::{Options, Report, Session, SyncError};
 use network::Network;
