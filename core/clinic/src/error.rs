@@ -67,6 +67,12 @@ pub enum ClinicError {
     /// No such record.
     #[error("there is no {} with this id; {}", .0.en(), .0.hint())]
     NotFound(Kind),
+    /// A merge needs two records that count.
+    #[error("one of the two was merged before, or both are the same record: name two records that count, or part them first")]
+    Merged,
+    /// There is nothing to part.
+    #[error("this patient was not merged into another: nothing was changed")]
+    NotMerged,
     /// A photo file was changed, cut or swapped.
     #[error("a stored photo is damaged")]
     PhotoDamaged,
@@ -232,6 +238,8 @@ impl ClinicError {
             Self::NewerSchema(_) => "clinic.newer_schema",
             Self::InUse => "clinic.in_use",
             Self::NotFound(_) => "clinic.not_found",
+            Self::Merged => "clinic.merged",
+            Self::NotMerged => "clinic.not_merged",
             Self::PhotoDamaged => "clinic.photo_damaged",
             Self::PhotoPurged => "clinic.photo_purged",
             Self::Input { .. } => "clinic.input",
@@ -263,6 +271,8 @@ impl ClinicError {
             Self::NewerSchema(_) => "数据夹由更新的版本写成：请升级".to_owned(),
             Self::InUse => "数据夹正被另一个程序使用：请关闭它，或稍后再试".to_owned(),
             Self::NotFound(kind) => format!("没有这个编号的{}", kind.zh()),
+            Self::Merged => "其中一份已被合并，或两者是同一份：请选两份未被合并的记录，或先拆分".to_owned(),
+            Self::NotMerged => "这位患者没有被合并过：未作任何改动".to_owned(),
             Self::PhotoDamaged => "存储的照片已损坏".to_owned(),
             Self::PhotoPurged => "此照片的原图在上传后已清除，缩略图仍在".to_owned(),
             Self::Input { field, problem } => format!("{}{}", field.zh(), problem.zh()),
