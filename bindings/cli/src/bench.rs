@@ -77,7 +77,9 @@ impl Part {
                 let assessor = packs::assessor(packs::DEFAULT, home)?;
                 let picture = Picture::synthetic(224, 224);
                 let quality = Quality::of(&picture);
-                Ok(vec![timed("inference", 20, threads, || Ok(assessor.model().look(&picture, &quality).map(drop)?))?])
+                Ok(vec![timed("inference", 20, threads, || {
+                    Ok(assessor.model().look(&picture, &quality).map(drop)?)
+                })?])
             }
             Self::Photo => {
                 let assessor = packs::assessor(packs::DEFAULT, home)?;
@@ -154,13 +156,16 @@ const QUERIES: [(&str, Query); 6] = [
     ("surname", |p| p.name.chars().take(1).collect()),
     ("pinyin", |p| {
         let digit = p.phone.as_deref().and_then(|phone| phone.bytes().last()).unwrap_or(b'0');
-        ["wang", "zhangw", "liux", "chenm", "l", "wxm", "lw", "zy", "li", "w"][usize::from(digit - b'0') % 10].to_owned()
+        ["wang", "zhangw", "liux", "chenm", "l", "wxm", "lw", "zy", "li", "w"][usize::from(digit - b'0') % 10]
+            .to_owned()
     }),
     ("phone's end", |p| p.phone.iter().flat_map(|phone| phone.chars().skip(7)).collect()),
     ("surname and village", |p| {
         format!("{} {}", p.name.chars().take(1).collect::<String>(), p.village.as_deref().unwrap_or_default())
     }),
-    ("initial and phone", |p| format!("w {}", p.phone.iter().flat_map(|phone| phone.chars().skip(7)).collect::<String>())),
+    ("initial and phone", |p| {
+        format!("w {}", p.phone.iter().flat_map(|phone| phone.chars().skip(7)).collect::<String>())
+    }),
 ];
 
 /// Memory that the process holds, MiB; `None` where the system does not tell.
@@ -184,5 +189,12 @@ fn timed(
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);
-    Ok(Timing { item: item.to_owned(), median_ms: times[n / 2], p95_ms: times[n * 95 / 100], n, threads, memory_mb: None })
+    Ok(Timing {
+        item: item.to_owned(),
+        median_ms: times[n / 2],
+        p95_ms: times[n * 95 / 100],
+        n,
+        threads,
+        memory_mb: None,
+    })
 }

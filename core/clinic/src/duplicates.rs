@@ -24,7 +24,6 @@ pub struct PossibleDuplicate {
 /// From this score on two records are shown as possibly one person.
 const LIKELY: f64 = 0.5;
 
-
 impl Clinic {
     /// Stored patients who may be this person, likeliest first. Reads the database.
     ///
@@ -82,7 +81,8 @@ impl Clinic {
     /// # Errors
     /// When there is no such patient, one of them was merged before, or the database refuses; nothing is changed then.
     pub fn merge_patients(&mut self, other: &str, counts: &str) -> Result<Vec<String>, ClinicError> {
-        if other == counts || self.patient(other)?.merged_into.is_some() || self.patient(counts)?.merged_into.is_some() {
+        if other == counts || self.patient(other)?.merged_into.is_some() || self.patient(counts)?.merged_into.is_some()
+        {
             return Err(ClinicError::Merged);
         }
         let followers: Vec<String> = records_of(&self.db, other)?;

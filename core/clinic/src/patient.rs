@@ -127,8 +127,9 @@ impl Clinic {
         // The index gives keys in order, so the shortest continuation of the lead, the whole match, comes first. One patient may have
         // several keys that fit: take more rows than asked for and drop the repeats.
         let filters: String = filters.iter().map(filter).collect();
-        let sql =
-            format!("SELECT k.patient FROM patient_key k WHERE k.key >= ? AND k.key < ?{filters} ORDER BY k.key LIMIT ?");
+        let sql = format!(
+            "SELECT k.patient FROM patient_key k WHERE k.key >= ? AND k.key < ?{filters} ORDER BY k.key LIMIT ?"
+        );
         let mut statement = self.db.prepare_cached(&sql)?;
         for (i, (_, word)) in words.iter().enumerate() {
             statement.raw_bind_parameter(2 * i + 1, word)?;

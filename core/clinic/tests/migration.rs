@@ -71,8 +71,7 @@ fn a_store_of_every_released_schema_opens_as_it_was() {
         }
         let folder = Folder::new();
         copy_folder(&store, folder.path());
-        let was: Value =
-            serde_json::from_slice(&fs::read(store.join("content.json")).expect("content")).expect("JSON");
+        let was: Value = serde_json::from_slice(&fs::read(store.join("content.json")).expect("content")).expect("JSON");
         for _ in 0..2 {
             assert_kept(&was, &content(&folder.open()), &store.display().to_string());
         }
