@@ -3,6 +3,7 @@
 //! May not live here: sending, and what a disease's codes are (the caller's `codes` knows).
 
 use crate::database::unhex;
+use crate::duplicates::records_of;
 use crate::encounter::{PHOTO, photo};
 use crate::kind::Kind;
 use crate::{AuditEntry, Clinic, ClinicError, Encounter, Lesion, Photo};
@@ -62,9 +63,11 @@ impl Clinic {
             ExportOf::Encounter(_) => encounters.first().and_then(|(_, patient)| patient.clone()),
         };
         if let Some(patient) = &patient {
-            records.push((Kind::Patient, patient.clone()));
             records.extend(self.lesions(patient)?.into_iter().map(|lesion| (Kind::Lesion, lesion.id)));
-            records.extend(self.consents(patient)?.into_iter().map(|consent| (Kind::Consent, consent.id)));
+            for record in records_of(&self.db, patient)? {
+                records.extend(self.consents(&record)?.into_iter().map(|consent| (Kind::Consent, consent.id)));
+                records.push((Kind::Patient, record));
+            }
         }
         for (id, _) in &encounters {
             records.push((Kind::Encounter, id.clone()));
@@ -152,6 +155,10 @@ impl Clinic {
     fn fhir_patient(&self, id: &str) -> Result<Value, ClinicError> {
         let patient = self.patient(id)?;
         let mut out = json!({ "resourceType": "Patient", "id": id, "name": [{ "text": patient.name }] });
+        if let Some(counts) = &patient.merged_into {
+            out["active"] = json!(false);
+            out["link"] = json!([{ "other": { "reference": format!("Patient/{counts}") }, "type": "replaced-by" }]);
+        }
         if let Some(sex) = &patient.sex {
             let known = ["male", "female", "other", "unknown"].contains(&sex.as_str());
             out["gender"] = json!(if known { sex } else { "other" });
