@@ -7,6 +7,7 @@ mod assess;
 mod error;
 mod fusion;
 mod indicators;
+pub mod sync;
 
 pub use assess::{
     Assessed, Assessment, AssessmentRequest, Assessor, ImageAssessment, PhotoAssessment, QualityAssessment,
@@ -15,4 +16,5 @@ pub use barefoot_clinic as clinic;
 pub use barefoot_knowledge as knowledge;
 pub use barefoot_trust as trust;
 pub use barefoot_vision as vision;
+pub use barefoot_sync::{Options as SyncOptions, Progress as SyncProgress, Prompt, Report as SyncReport, SyncError};
 pub use error::AppError;

@@ -101,6 +101,8 @@ pub struct Session<'a, R: Records, N: Net> {
     knows_server: bool,
     troubles: u32,
     calm_since: Duration,
+    /// Roots whose refused records refer to what was not sent yet: tried once more when all has been. `None` from then on.
+    deferred: Option<BTreeSet<String>>,
     /// Roots that the server fails at, left for the next sync.
     aside: HashSet<String>,
     /// What the server was seen to have, until it is tried again.
@@ -174,6 +176,7 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
             knows_server: false,
             troubles: 0,
             calm_since,
+            deferred: Some(BTreeSet::new()),
             aside: HashSet::new(),
             seen: HashMap::new(),
             watch,
@@ -196,6 +199,10 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
             for root in roots {
                 self.push(root)?;
             }
+        }
+        // What referred to a record of another root has it now, or never will.
+        for root in std::mem::take(&mut self.deferred).unwrap_or_default() {
+            self.push(&root)?;
         }
         self.pull()?;
         self.push_photos()?;
@@ -304,6 +311,12 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
                         most = length / 2;
                         continue;
                     }
+                    if self.refers_to_unsent(&puts[0])?
+                        && let Some(deferred) = &mut self.deferred
+                    {
+                        deferred.insert(root.to_owned());
+                        return Ok(());
+                    }
                     let at_fault = due.iter().find(|d| d.parcels.iter().any(|p| p.reference == puts[0].reference));
                     let refused = at_fault.map(|d| (d.change.seq, reason)).into_iter().collect();
                     self.settle(Settled { refused, ..Settled::default() })?;
@@ -340,7 +353,8 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
                 barred.extend(own);
                 continue;
             }
-            let completes = change.kind != PHOTO || self.add_address(&change.record, &mut resources)?;
+            let addressed = self.add_addresses(&mut resources)?;
+            let completes = change.kind != PHOTO || addressed;
             let (mut missing, mut parcels) = (Vec::new(), Vec::new());
             for ours in resources {
                 let reference = bundle::reference(&ours);
@@ -359,16 +373,19 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
         Ok(due)
     }
 
-    /// Marks a photo's DocumentReference as preliminary until its file is on the server, and then says where; true then.
-    fn add_address(&mut self, photo: &str, resources: &mut [Value]) -> Outcome<bool, R> {
-        let address = self.records.value(&photo_address(photo)).map_err(SyncError::Records)?;
+    /// Marks photos' DocumentReferences as preliminary until their files are on the server, and then says where; false when one is not.
+    fn add_addresses(&mut self, resources: &mut [Value]) -> Outcome<bool, R> {
+        let mut all = true;
         for document in resources.iter_mut().filter(|r| r["resourceType"] == "DocumentReference") {
+            let photo = document["id"].as_str().unwrap_or_default();
+            let address = self.records.value(&photo_address(photo)).map_err(SyncError::Records)?;
             document["docStatus"] = json!(if address.is_some() { "final" } else { "preliminary" });
-            if let Some(address) = &address {
+            all &= address.is_some();
+            if let Some(address) = address {
                 document["content"][0]["attachment"]["url"] = json!(address);
             }
         }
-        Ok(address.is_some())
+        Ok(all)
     }
 
     /// The next PUTs, and what is settled when they succeed: one `known` per PUT, in the same order. Without PUTs, what is settled at once.
@@ -418,6 +435,17 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
         }
         // What is there already is settled first: the PUTs are composed anew after that.
         if at_once.known.is_empty() { (puts, settled) } else { (Vec::new(), at_once) }
+    }
+
+    fn refers_to_unsent(&mut self, put: &Put) -> Outcome<bool, R> {
+        let mut references = Vec::new();
+        bundle::references(&put.resource, &mut references);
+        for reference in references {
+            if self.known(&reference)?.version.is_none() && reference != put.reference {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What the server has of these now; `None` when no answer came.
