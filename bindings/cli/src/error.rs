@@ -51,6 +51,8 @@ fn role(what: &str) -> &str {
         "report" => "报告",
         "export" => "导出文件",
         "PIN" => "PIN码",
+        "root certificate" => "根证书文件",
+        "token" => "令牌文件",
         other => other,
     }
 }

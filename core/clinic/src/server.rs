@@ -72,7 +72,34 @@ pub struct Review {
     pub made_at: String,
 }
 
+/// What became of a record's last change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecordDelivery {
+    /// The record.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// `sent`, `waiting`, `held_back` (no consent) or `quarantined` (refused by the server).
+    pub state: String,
+    /// Why the server refused it.
+    pub reason: Option<String>,
+}
+
 impl Clinic {
+    /// What became of every record's last change, newest first. Reads the database.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn deliveries(&self, purpose: Use) -> Result<Vec<RecordDelivery>, ClinicError> {
+        let sql = "SELECT record, kind, CASE WHEN state = 'waiting'
+                AND NOT EXISTS (SELECT 1 FROM outbox_ready r WHERE r.seq = o.seq AND r.use = ?1) THEN 'held_back' ELSE state END, reason
+            FROM outbox o WHERE seq = (SELECT max(seq) FROM outbox n WHERE n.record = o.record) ORDER BY seq DESC";
+        let delivery = |row: &Row<'_>| {
+            Ok(RecordDelivery { id: row.get(0)?, kind: row.get(1)?, state: row.get(2)?, reason: row.get(3)? })
+        };
+        Ok(self.db.prepare_cached(sql)?.query_map([purpose.code()], delivery)?.collect::<Result<_, _>>()?)
+    }
+
     /// Changes that may leave now for this use, oldest first; of one root, or of all. Reads the database.
     ///
     /// # Errors

@@ -1,5 +1,9 @@
 import ca.uhn.fhir.batch2.jobs.config.Batch2JobsConfig;
 import ca.uhn.fhir.context.FhirContext;
+import ca.uhn.fhir.interceptor.api.Hook;
+import ca.uhn.fhir.interceptor.api.IInterceptorService;
+import ca.uhn.fhir.interceptor.api.Interceptor;
+import ca.uhn.fhir.interceptor.api.Pointcut;
 import ca.uhn.fhir.jpa.api.config.JpaStorageSettings;
 import ca.uhn.fhir.jpa.api.config.ThreadPoolFactoryConfig;
 import ca.uhn.fhir.jpa.api.dao.IFhirSystemDao;
@@ -19,6 +23,7 @@ import ca.uhn.fhir.jpa.subscription.channel.config.SubscriptionChannelConfig;
 import ca.uhn.fhir.jpa.util.ResourceCountCache;
 import ca.uhn.fhir.rest.api.EncodingEnum;
 import ca.uhn.fhir.rest.server.RestfulServer;
+import ca.uhn.fhir.rest.server.exceptions.UnprocessableEntityException;
 import ca.uhn.fhir.rest.server.provider.ResourceProviderFactory;
 import jakarta.persistence.EntityManagerFactory;
 import java.util.Properties;
@@ -28,6 +33,8 @@ import org.eclipse.jetty.ee10.servlet.ServletHolder;
 import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
 import org.h2.jdbcx.JdbcConnectionPool;
+import org.hl7.fhir.instance.model.api.IBaseResource;
+import org.hl7.fhir.r4.model.Condition;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.context.annotation.AnnotationConfigApplicationContext;
 import org.springframework.context.annotation.Bean;
@@ -49,6 +56,7 @@ public class FhirServer {
         fhir.registerProviders(spring.getBean(ResourceProviderFactory.class).createProviders());
         fhir.registerProvider(spring.getBean(IJpaSystemProvider.class));
         fhir.setPagingProvider(spring.getBean(DatabaseBackedPagingProvider.class));
+        spring.getBean(IInterceptorService.class).registerInterceptor(new HouseRule());
         fhir.setDefaultResponseEncoding(EncodingEnum.JSON);
 
         Server jetty = new Server();
@@ -64,6 +72,17 @@ public class FhirServer {
         System.out.flush();
         while (System.in.read() >= 0) {}
         System.exit(0);
+    }
+
+    /** A rule such as real servers have: a diagnosis carries a code. */
+    @Interceptor
+    public static class HouseRule {
+        @Hook(Pointcut.STORAGE_PRESTORAGE_RESOURCE_CREATED)
+        public void check(IBaseResource resource) {
+            if (resource instanceof Condition condition && condition.getCode().getCoding().isEmpty()) {
+                throw new UnprocessableEntityException("a diagnosis needs a code here");
+            }
+        }
     }
 
     @Configuration
