@@ -57,12 +57,21 @@ struct ClinicRecords<'a> {
 }
 
 impl ClinicRecords<'_> {
+    fn is_there(&self, reference: &str) -> Result<bool, ClinicError> {
+        Ok(self.clinic.server_copy(reference)?.is_some_and(|copy| copy.version.is_some()))
+    }
+
     fn of_record(&self, kind: Kind, record: &str) -> Result<Vec<Value>, ClinicError> {
         let mut resources = self.clinic.fhir_resources(kind, record, self.codes)?;
-        // An encounter that is sent again may have been given its patient since: all that names the patient follows.
-        if kind == Kind::Encounter && self.clinic.server_copy(&format!("Encounter/{record}"))?.is_some() {
+        // An encounter that is sent again may have been given its patient since: all that the server has of it follows.
+        if kind == Kind::Encounter && self.is_there(&format!("Encounter/{record}"))? {
             for (kind, record) in self.clinic.belonging_to(record)? {
-                resources.extend(self.clinic.fhir_resources(kind, &record, self.codes)?);
+                for resource in self.clinic.fhir_resources(kind, &record, self.codes)? {
+                    let id = resource["id"].as_str().unwrap_or_default();
+                    if self.is_there(&format!("{}/{id}", resource["resourceType"].as_str().unwrap_or_default()))? {
+                        resources.push(resource);
+                    }
+                }
             }
         }
         // Doctors are told with the records that name them.
@@ -119,7 +128,8 @@ impl Records for ClinicRecords<'_> {
     }
 
     fn known(&mut self, reference: &str) -> Result<Option<Known>, ClinicError> {
-        let known = |ServerCopy { version, digest, ours, full, attempts }| Known { version, digest, ours, full, attempts };
+        let known =
+            |ServerCopy { version, digest, ours, full, attempts }| Known { version, digest, ours, full, attempts };
         Ok(self.clinic.server_copy(reference)?.map(known))
     }
 

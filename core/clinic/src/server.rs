@@ -190,8 +190,10 @@ impl Clinic {
         }
         for (reference, element, ours, theirs) in &settled.reviews {
             let id = new_id();
-            tx.prepare_cached("INSERT INTO review (id, reference, element, ours, theirs, made_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-                .execute(params![id, reference, element, ours.to_string(), theirs.to_string(), now])?;
+            tx.prepare_cached(
+                "INSERT INTO review (id, reference, element, ours, theirs, made_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![id, reference, element, ours.to_string(), theirs.to_string(), now])?;
             audit::append(&tx, &now, None, Action::Created, Kind::Review, &id)?;
         }
         Ok(tx.commit()?)
@@ -276,7 +278,11 @@ impl Clinic {
         if takes("address") {
             let address = &resource["address"][0];
             let lines = address["line"].as_array().into_iter().flatten();
-            let parts: String = ["state", "city", "district"].map(|part| text(&address[part])).into_iter().chain(lines.map(text)).collect();
+            let parts: String = ["state", "city", "district"]
+                .map(|part| text(&address[part]))
+                .into_iter()
+                .chain(lines.map(text))
+                .collect();
             new.village = owned(&address["text"]).or(Some(parts).filter(|parts| !parts.is_empty()));
         }
         Ok(input::patient(&new).is_ok().then_some(new))
@@ -304,11 +310,16 @@ impl Clinic {
                 }
             }
             let Some(subject) = subject.filter(|_| !own) else { continue };
-            let known: Option<String> =
-                tx.prepare_cached("SELECT version FROM answer WHERE id = ?1")?.query_row([&id], |row| row.get(0)).optional()?;
-            // Versions are opaque; answers come oldest first, so another one is a newer one.
-            if known.as_deref() == Some(version) {
-                continue;
+            let known: Option<(String, String)> = tx
+                .prepare_cached("SELECT version, content FROM answer WHERE id = ?1")?
+                .query_row([&id], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            if let Some((known, content)) = &known {
+                // Versions are opaque and a server's history brings old ones too: its time says which is newer.
+                let content: Value = serde_json::from_str(content)?;
+                if known == version || written_at(resource) < written_at(&content) {
+                    continue;
+                }
             }
             tx.prepare_cached(
                 "INSERT INTO answer (id, version, subject, received_at, content) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -371,7 +382,8 @@ impl Clinic {
     /// # Errors
     /// When the database refuses.
     pub fn open_reviews(&self) -> Result<Vec<Review>, ClinicError> {
-        let sql = "SELECT id, reference, element, ours, theirs, made_at FROM review WHERE closed_at IS NULL ORDER BY id";
+        let sql =
+            "SELECT id, reference, element, ours, theirs, made_at FROM review WHERE closed_at IS NULL ORDER BY id";
         let json = |row: &Row<'_>, i: usize| -> rusqlite::Result<Value> {
             let text: String = row.get(i)?;
             Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
@@ -450,6 +462,11 @@ fn put_copy(tx: &Transaction<'_>, reference: &str, copy: &ServerCopy) -> Result<
     )?
     .execute(params![reference, copy.version, copy.digest, json(&copy.ours), json(&copy.full), attempts])?;
     Ok(())
+}
+
+/// When the server wrote it.
+fn written_at(resource: &Value) -> Option<Timestamp> {
+    resource["meta"]["lastUpdated"].as_str()?.parse().ok()
 }
 
 fn text(value: &Value) -> &str {

@@ -148,8 +148,8 @@ impl<R: Records, N: Net> Session<'_, R, N> {
                 .header("content-type", "application/offset+octet-stream")
                 .header("upload-offset", from.to_string());
             if self.checks_sums(files)? {
-                request = request
-                    .header("upload-checksum", format!("sha1 {}", Base64::encode_string(&Sha1::digest(chunk))));
+                request =
+                    request.header("upload-checksum", format!("sha1 {}", Base64::encode_string(&Sha1::digest(chunk))));
             }
             match self.send(request.body(chunk.to_vec()))? {
                 Heard::Answer(answer) if answer.is_success() => {
@@ -169,9 +169,10 @@ impl<R: Records, N: Net> Session<'_, R, N> {
 
     fn create(&mut self, files: &str, change: &Change, jpeg: &[u8]) -> Outcome<Heard, R> {
         let metadata = |value: &str| Base64::encode_string(value.as_bytes());
-        let request = tus("POST", files.to_owned())
-            .header("upload-length", jpeg.len().to_string())
-            .header("upload-metadata", format!("filename {},filetype {}", metadata(&change.record), metadata("image/jpeg")));
+        let request = tus("POST", files.to_owned()).header("upload-length", jpeg.len().to_string()).header(
+            "upload-metadata",
+            format!("filename {},filetype {}", metadata(&change.record), metadata("image/jpeg")),
+        );
         self.send(request)
     }
 

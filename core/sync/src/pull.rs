@@ -70,8 +70,7 @@ impl<R: Records, N: Net> Session<'_, R, N> {
                 // A server without this kind.
                 return Ok(());
             }
-            let page: Value =
-                serde_json::from_slice(&answer.body).map_err(|_| SyncError::NotFhir(answer.status))?;
+            let page: Value = serde_json::from_slice(&answer.body).map_err(|_| SyncError::NotFhir(answer.status))?;
             newest = newest.max(self.take_in(&page)?);
             next = self.next_page(&page)?;
         }
@@ -101,7 +100,9 @@ impl<R: Records, N: Net> Session<'_, R, N> {
         match next {
             None => Ok(None),
             Some(url) if url.starts_with(&self.options.server) => Ok(Some(url.to_owned())),
-            Some(url) if !url.contains("://") => Ok(Some(format!("{}/{}", self.options.server, url.trim_start_matches('/')))),
+            Some(url) if !url.contains("://") => {
+                Ok(Some(format!("{}/{}", self.options.server, url.trim_start_matches('/'))))
+            }
             Some(_) => Err(SyncError::NotFhir(200)),
         }
     }

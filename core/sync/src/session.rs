@@ -159,12 +159,7 @@ impl Seen {
 
 impl<'a, R: Records, N: Net> Session<'a, R, N> {
     /// A sync that has not begun. `watch` hears how far it is.
-    pub fn new(
-        records: &'a mut R,
-        net: &'a mut N,
-        options: &'a Options,
-        watch: &'a mut dyn FnMut(Progress),
-    ) -> Self {
+    pub fn new(records: &'a mut R, net: &'a mut N, options: &'a Options, watch: &'a mut dyn FnMut(Progress)) -> Self {
         let calm_since = net.elapsed();
         Self {
             records,
@@ -298,7 +293,8 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
                     let references: Vec<String> = puts.iter().map(|put| put.reference.clone()).collect();
                     self.forget(&puts);
                     if self.look(&references)? {
-                        let is_old = |put: &Put| self.seen.get(&put.reference).is_some_and(|seen| !seen.is(&put.replaces));
+                        let is_old =
+                            |put: &Put| self.seen.get(&put.reference).is_some_and(|seen| !seen.is(&put.replaces));
                         // A conflict that nothing explains is the record's fault in the end.
                         conflicts = if puts.iter().any(is_old) { 0 } else { conflicts + 1 };
                     }
@@ -317,7 +313,11 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
                         deferred.insert(root.to_owned());
                         return Ok(());
                     }
-                    let at_fault = due.iter().find(|d| d.parcels.iter().any(|p| p.reference == puts[0].reference));
+                    // The record's own change, or the first that brings it along.
+                    let bad = &puts[0].reference;
+                    let brings = |d: &&Due| d.missing.contains(bad);
+                    let own = |d: &&Due| bad.split_once('/').is_some_and(|(_, id)| id.starts_with(&d.change.record));
+                    let at_fault = due.iter().filter(brings).find(own).or_else(|| due.iter().find(brings));
                     let refused = at_fault.map(|d| (d.change.seq, reason)).into_iter().collect();
                     self.settle(Settled { refused, ..Settled::default() })?;
                     most = MOST_ENTRIES;
@@ -344,8 +344,7 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
         let mut due: Vec<Due> = Vec::new();
         let mut planned: HashSet<String> = HashSet::new();
         for change in self.records.waiting(Some(root)).map_err(SyncError::Records)? {
-            let mut resources =
-                self.records.resources(&change.kind, &change.record).map_err(SyncError::Records)?;
+            let mut resources = self.records.resources(&change.kind, &change.record).map_err(SyncError::Records)?;
             let own: HashSet<String> = resources.iter().map(bundle::reference).collect();
             let mut needs = Vec::new();
             resources.iter().for_each(|resource| bundle::references(resource, &mut needs));
@@ -542,9 +541,7 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
         }
         let date = answer.header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
         if let Some(date) = date {
-            self.records
-                .set_value(FIRST_HEARD, Some(&date.timestamp().to_string()))
-                .map_err(SyncError::Records)?;
+            self.records.set_value(FIRST_HEARD, Some(&date.timestamp().to_string())).map_err(SyncError::Records)?;
         }
         Ok(())
     }

@@ -95,16 +95,11 @@ pub fn set_token<R: Records>(records: &mut R, token: Option<&str>) -> Result<(),
 }
 
 /// A new access token, in place of one that is no longer taken.
-pub(crate) fn refresh<R: Records, N: Net>(
-    records: &mut R,
-    net: &mut N,
-) -> Result<Option<String>, SyncError<R::Error>> {
+pub(crate) fn refresh<R: Records, N: Net>(records: &mut R, net: &mut N) -> Result<Option<String>, SyncError<R::Error>> {
     let mut kept = |name: &str| records.value(name).map_err(SyncError::Records)?.ok_or(SyncError::SignIn);
     let (token, endpoint, client) = (kept(REFRESH)?, kept(ENDPOINT)?, kept(CLIENT)?);
-    let request = form(
-        &endpoint,
-        &[("grant_type", "refresh_token"), ("refresh_token", &token), ("client_id", &client)],
-    );
+    let request =
+        form(&endpoint, &[("grant_type", "refresh_token"), ("refresh_token", &token), ("client_id", &client)]);
     let answer = json(&ask(net, &request)?);
     if !answer["access_token"].is_string() {
         return Err(SyncError::SignIn);

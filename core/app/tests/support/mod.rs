@@ -178,7 +178,14 @@ impl Drop for Link {
 }
 
 /// One direction. The link's own time passes here: nothing is asserted about it but by the test that measures it.
-fn carry(mut from: TcpStream, mut to: TcpStream, quality: Quality, bytes: &AtomicU64, up: Option<&AtomicU64>, cuts: &AtomicU64) {
+fn carry(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    quality: Quality,
+    bytes: &AtomicU64,
+    up: Option<&AtomicU64>,
+    cuts: &AtomicU64,
+) {
     // About one packet, so that losses are as frequent as on a real link.
     let mut packet = [0; 1400];
     let mut count = 0;
@@ -206,7 +213,8 @@ fn carry(mut from: TcpStream, mut to: TcpStream, quality: Quality, bytes: &Atomi
         if let Some(up) = up.filter(|_| quality.cut_every > 0) {
             let before = up.fetch_add(n as u64, Ordering::Relaxed);
             let crosses = before / quality.cut_every != (before + n as u64) / quality.cut_every;
-            let left = cuts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(u64::from(crosses)));
+            let left =
+                cuts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(u64::from(crosses)));
             if crosses && left.is_ok() {
                 let _ = from.shutdown(Shutdown::Both);
             }

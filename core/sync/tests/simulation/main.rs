@@ -9,8 +9,8 @@ mod upload;
 use barefoot_sync::{Options, Report, Session, SyncError};
 use network::Network;
 use phone::{Killed, PHOTO_KIND, Phone, State, element_text, photo_bytes};
-use server::{FHIR, FILES, Server};
 use serde_json::{Value, json};
+use server::{FHIR, FILES, Server};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -250,7 +250,9 @@ impl World {
             }
             for (reference, versions) in &server.resources {
                 let case = versions[0]["encounter"]["reference"].as_str().and_then(|r| r.strip_prefix("Encounter/"));
-                if reference.starts_with("DiagnosticReport/") && case.is_some_and(|id| state.encounters.contains_key(id)) {
+                if reference.starts_with("DiagnosticReport/")
+                    && case.is_some_and(|id| state.encounters.contains_key(id))
+                {
                     let (_, received) = &state.answers[reference];
                     assert_eq!(received, versions.last().expect("one"), "an old answer");
                 }

@@ -185,7 +185,9 @@ impl Records for Phone {
         self.write(|state| {
             for seq in &settled.sent {
                 let sent = state.outbox[*seq as usize - 1].change.clone();
-                for row in state.outbox.iter_mut().filter(|row| row.change.record == sent.record && row.change.seq <= *seq) {
+                for row in
+                    state.outbox.iter_mut().filter(|row| row.change.record == sent.record && row.change.seq <= *seq)
+                {
                     row.state = "sent";
                 }
             }
@@ -210,7 +212,10 @@ impl Records for Phone {
                     }
                 }
             }
-            let new = settled.reviews.iter().map(|r| (r.reference.clone(), r.element.clone(), r.ours.clone(), r.theirs.clone()));
+            let new = settled
+                .reviews
+                .iter()
+                .map(|r| (r.reference.clone(), r.element.clone(), r.ours.clone(), r.theirs.clone()));
             state.reviews.extend(new);
         })
     }

@@ -174,7 +174,8 @@ impl Server {
         let mut bundle = json!({ "resourceType": "Bundle", "entry": page });
         if from + self.page < found.len() {
             let base = path.split("&_offset=").next().expect("a start");
-            bundle["link"] = json!([{ "relation": "next", "url": format!("{FHIR}/{base}&_offset={}", from + self.page) }]);
+            bundle["link"] =
+                json!([{ "relation": "next", "url": format!("{FHIR}/{base}&_offset={}", from + self.page) }]);
         }
         ok(&bundle)
     }
