@@ -150,8 +150,9 @@ fn put(fhir: &str, resource: &Value) {
     exchange(request.header("content-type", "application/fhir+json").body(resource.to_string().into_bytes()));
 }
 
-/// Every encounter is there once, its photo whole at the address that its DocumentReference names.
-fn assert_arrived(clinic: &Clinic, fhir: &str, encounters: &[String]) {
+/// Every encounter is there once, its photo whole at the address that its DocumentReference names. A tus server's files are read in its
+/// folder: tus is for uploads, and the GET that @tus/server has besides ends it on Node 20.
+fn assert_arrived(clinic: &Clinic, fhir: &str, uploads: Option<&Path>, encounters: &[String]) {
     for group in encounters.chunks(50) {
         let found = get(&format!("{fhir}/Encounter?_id={}&_summary=count", group.join(",")));
         assert_eq!(found["total"], group.len());
@@ -162,8 +163,13 @@ fn assert_arrived(clinic: &Clinic, fhir: &str, encounters: &[String]) {
             assert_eq!(document["docStatus"], "final");
             let attachment = &document["content"][0]["attachment"];
             let url = attachment["url"].as_str().expect("an address");
-            let url = if url.contains("://") { url.to_owned() } else { format!("{fhir}/{url}") };
-            let bytes = exchange(barefoot_sync::Request::new("GET", url).header("accept", "image/jpeg")).body;
+            let bytes = match (uploads, url.rsplit_once("/files/")) {
+                (Some(uploads), Some((_, name))) => std::fs::read(uploads.join(name)).expect("the upload's file"),
+                _ => {
+                    let request = barefoot_sync::Request::new("GET", format!("{fhir}/{url}"));
+                    exchange(request.header("accept", "image/jpeg")).body
+                }
+            };
             assert_eq!(bytes.len() as u64, row.bytes);
             let sum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(sum, row.sha256);
@@ -186,7 +192,7 @@ fn five_hundred_encounters_with_photos_go_up() {
     let report = send(&mut clinic, &options(fhir, Some(&tus.url))).expect("syncs");
     let _ = writeln!(std::io::stderr(), "500 encounters: {:?}, {report:?}", started.elapsed());
     assert_eq!((report.waiting, report.held_back, report.quarantined.len()), (0, 0, 0));
-    assert_arrived(&clinic, fhir, &encounters);
+    assert_arrived(&clinic, fhir, Some(uploads.path()), &encounters);
     // Nothing goes up twice.
     let again = send(&mut clinic, &options(fhir, Some(&tus.url))).expect("syncs");
     assert_eq!((again.sent, again.received), (0, 0));
@@ -201,7 +207,7 @@ fn a_specialists_answer_comes_down_and_shows_with_the_case() {
     // Without a tus endpoint photos are Binary resources.
     let report = send(&mut clinic, &options(fhir, None)).expect("syncs");
     assert_eq!((report.waiting, report.quarantined.len()), (0, 0), "{report:?}");
-    assert_arrived(&clinic, fhir, std::slice::from_ref(&encounter));
+    assert_arrived(&clinic, fhir, None, std::slice::from_ref(&encounter));
     let mut answer = json!({
         "resourceType": "DiagnosticReport", "id": format!("second-opinion-{}", &encounter[..8]), "status": "final",
         "code": { "text": "teledermatology" }, "subject": { "reference": format!("Patient/{patient}") },
@@ -290,7 +296,7 @@ fn a_poison_record_is_set_aside_with_the_servers_reason_and_the_rest_goes_on() {
     assert_eq!(clinic.delivery(&bad).expect("reads").expect("there").state, "quarantined");
     assert_eq!(get(&format!("{fhir}/Condition/{good}"))["verificationStatus"]["text"], "provisional");
     let encounters: Vec<String> = cases.into_iter().map(|(_, encounter)| encounter).collect();
-    assert_arrived(&clinic, fhir, &encounters);
+    assert_arrived(&clinic, fhir, None, &encounters);
 }
 
 /// Row 20, from the store to the server.
@@ -332,7 +338,7 @@ fn a_photo_survives_fifty_cuts_at_tusd() {
     assert!(cuts >= 40, "{cuts} cuts");
     let bytes = link.bytes.load(Ordering::Relaxed);
     assert!(bytes <= 400_000 + cuts * (CHUNK + 2_000), "{bytes} bytes for {cuts} cuts");
-    assert_arrived(&clinic, fhir, &[encounter]);
+    assert_arrived(&clinic, fhir, Some(uploads.path()), &[encounter]);
 }
 
 #[test]
@@ -357,7 +363,7 @@ fn an_upload_goes_on_after_the_server_and_the_phone_were_killed() {
     let mut clinic = phone.open();
     // Through another address, as a phone that has changed networks; the upload's own address is kept.
     assert_eq!(send(&mut clinic, &options(fhir, Some(&link.url))).expect("syncs").waiting, 0);
-    assert_arrived(&clinic, fhir, &[encounter]);
+    assert_arrived(&clinic, fhir, Some(uploads.path()), &[encounter]);
     assert_eq!(
         std::fs::read_dir(uploads.path())
             .expect("a folder")
@@ -540,7 +546,7 @@ fn killed_while_syncing_nothing_is_lost_or_doubled() {
     let mut clinic = phone.open();
     let report = send(&mut clinic, &options(fhir, Some(&tus.url))).expect("syncs");
     assert_eq!((report.waiting, report.quarantined.len()), (0, 0), "{report:?}");
-    assert_arrived(&clinic, fhir, &encounters);
+    assert_arrived(&clinic, fhir, Some(uploads.path()), &encounters);
     assert!(clinic.verify().expect("verifies").ok());
     assert_eq!(clinic.encounters(u32::MAX).expect("lists").len(), encounters.len());
 }
