@@ -198,9 +198,8 @@ fn carry(
         if last.elapsed() > quality.round_trip / 2 {
             thread::sleep(quality.round_trip / 2);
         }
-        if quality.rate > 0 {
-            thread::sleep(Duration::from_micros(n as u64 * 1_000_000 / quality.rate));
-        }
+        let at_this_rate = (n as u64 * 1_000_000).checked_div(quality.rate).unwrap_or(0);
+        thread::sleep(Duration::from_micros(at_this_rate));
         count += 1;
         if quality.lost_one_in > 0 && count % quality.lost_one_in == 0 {
             thread::sleep(quality.round_trip);
