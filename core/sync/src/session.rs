@@ -227,6 +227,12 @@ impl<'a, R: Records, N: Net> Session<'a, R, N> {
             if !unsure.is_empty() {
                 if !self.look(&unsure)? {
                     most = (most / 2).max(1);
+                } else if unsure.iter().any(|reference| !self.seen.contains_key(reference)) {
+                    // The server says neither that it is there nor that it is not.
+                    failures += 1;
+                    if failures >= TRIES {
+                        self.leave_aside(root)?;
+                    }
                 }
                 continue;
             }
