@@ -60,6 +60,8 @@ fn role(what: &str) -> &str {
         "PIN" => "PIN码",
         "folder of pictures" => "照片文件夹",
         "pack" => "模型包",
+        "root certificate" => "根证书文件",
+        "token" => "令牌文件",
         other => other,
     }
 }

@@ -3,6 +3,7 @@
 use crate::extend::ExtensionError;
 use barefoot_clinic::ClinicError;
 use barefoot_knowledge::KnowledgeError;
+use barefoot_sync::SyncError;
 use barefoot_trust::PackError;
 use barefoot_vision::{ModelError, PhotoError, PrototypeError};
 
@@ -24,6 +25,9 @@ pub enum AppError {
     /// The clinic's store refuses.
     #[error(transparent)]
     Clinic(#[from] ClinicError),
+    /// The sync ended early.
+    #[error(transparent)]
+    Sync(Box<SyncError<ClinicError>>),
     /// Nothing to assess.
     #[error("give at least one photo, or findings in words")]
     Nothing,
@@ -55,6 +59,7 @@ impl AppError {
             Self::Knowledge(KnowledgeError::NoArticle) => "knowledge.no_article",
             Self::Knowledge(_) => "knowledge.unusable",
             Self::Clinic(error) => error.code(),
+            Self::Sync(error) => error.code(),
             Self::Nothing => "assess.nothing",
             Self::OtherPack => "pack.other_kind",
             Self::UnknownSlug => "assess.unknown_slug",
@@ -72,6 +77,7 @@ impl AppError {
             Self::Knowledge(KnowledgeError::NoArticle) => "没有这个条目，请用 barefoot search 查找".to_owned(),
             Self::Knowledge(error) => format!("百科不可用，请更新（{error}）"),
             Self::Clinic(error) => error.zh(),
+            Self::Sync(error) => error.zh(),
             Self::Nothing => "请至少给一张照片，或用文字描述所见".to_owned(),
             Self::OtherPack => "这不是影像模型包：请从 barefoot pack list 中选择".to_owned(),
             Self::UnknownSlug => "模型包中的疾病不在百科里：请同时更新两者".to_owned(),
