@@ -51,7 +51,7 @@ enum Work {
     /// Brings the picture into the arena, channels last.
     Picture,
     Conv(Conv),
-    Depthwise(Depthwise),
+    Depthwise(Box<Depthwise>),
     Grouped(Grouped),
     Add {
         inputs: [Layout; 2],
@@ -263,7 +263,7 @@ impl Arena {
     }
 }
 
-// SAFETY: a plain address; what is read and written through it is said at `Step::run`.
+// SAFETY: a plain address; what is read and written through it is said at `Program::unit`.
 unsafe impl Sync for Arena {}
 
 impl Program {
@@ -484,8 +484,8 @@ fn layer_extent(
     let fit = layer.groups > 0
         && layer.outputs > 0
         && kh * kw > 0
-        && channels % layer.groups == 0
-        && layer.outputs % layer.groups == 0
+        && channels.is_multiple_of(layer.groups)
+        && layer.outputs.is_multiple_of(layer.groups)
         && values.len() == layer.outputs * (channels / layer.groups) * kh * kw
         && bias.len() == layer.outputs;
     let is_linear = shape.len() == 2;
@@ -622,13 +622,13 @@ fn step<S: Simd>(
         {
             let depthwise = depthwise::<S>(layer, layouts[input], output, None, weights, threads)?;
             let units = depthwise.units::<S>();
-            (Work::Depthwise(depthwise), units)
+            (Work::Depthwise(Box::new(depthwise)), units)
         }
         Operation::Pair { wide, input, middle, depthwise: layer, .. } => {
             let producer = dense::<S>(wide, layouts[input], layouts[middle], None, weights)?;
             let depthwise = depthwise::<S>(layer, layouts[middle], output, Some(producer), weights, threads)?;
             let units = depthwise.units::<S>();
-            (Work::Depthwise(depthwise), units)
+            (Work::Depthwise(Box::new(depthwise)), units)
         }
         Operation::Conv { layer, input, .. } => {
             let input = layouts[input];
