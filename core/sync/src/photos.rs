@@ -1,4 +1,4 @@
-//! Photos, after all text: by tus 1.0 (https://tus.io/protocols/resumable-upload) where the server names an endpoint, else as a FHIR
+//! Photos, after all text: by tus 1.0 (<https://tus.io/protocols/resumable-upload>) where the server names an endpoint, else as a FHIR
 //! `Binary`. The address of an upload is kept before its first byte leaves, so that it is resumed even after the app was killed.
 
 use crate::SyncError;
