@@ -97,7 +97,11 @@ impl Depthwise {
     pub(crate) fn scratch<S: Simd>(&self) -> usize {
         match &self.producer {
             None => 0,
-            Some(_) => self.window_rows::<S>(3) * self.window_row::<S>(3) + S::LANES,
+            // A narrower panel has a narrower window of more rows, which may be the larger one.
+            Some(_) => {
+                let window = |vectors| self.window_rows::<S>(vectors) * self.window_row::<S>(vectors);
+                (1..=S::VECTORS).map(window).max().unwrap_or(0) + S::LANES
+            }
         }
     }
 
