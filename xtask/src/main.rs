@@ -3,6 +3,7 @@
 mod battery;
 mod knowledge;
 mod sample;
+mod setup;
 
 use barefoot_knowledge::{Content, check};
 use std::env;
@@ -15,7 +16,8 @@ cargo xtask check-content        list what breaks the rules of docs/guide/writin
 cargo xtask bench-search         time search at 183 and at 3,000 entries (run it with --release)
 cargo xtask fuzz-text S [SEED]   feed garbled texts to every text entrance for S seconds
 cargo xtask render-sample FILE   draw the sample photo that the README uses
-cargo xtask battery [ROW...]     the fault battery at its bars per release";
+cargo xtask battery [ROW...]     the fault battery at its bars per release
+cargo xtask setup [NAME...]      install the servers that the tests of sync need: fhir, tus, oidc";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         ["fuzz-text", seconds, seed] => fuzz(seconds, seed),
         ["render-sample", file] => sample::render(Path::new(file)),
         ["battery", ref rows @ ..] => battery::run(rows),
+        ["setup", ref names @ ..] => setup::run(names),
         _ => {
             say(USAGE);
             return ExitCode::from(2);

@@ -96,6 +96,14 @@ pub struct FileEntry {
     pub sha256: String,
 }
 
+impl FileEntry {
+    /// Describes a file's content. No I/O.
+    #[must_use]
+    pub fn of(content: &[u8]) -> Self {
+        Self { bytes: content.len() as u64, sha256: hex(&Sha256::digest(content)) }
+    }
+}
+
 /// A version: three numbers, as in `1.2.3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(u32, u32, u32);
@@ -256,7 +264,7 @@ impl Pack {
 
     /// SHA-256 of the manifest, hex: names this pack and no other.
     pub(crate) fn manifest_sha256(&self) -> String {
-        hex(&Sha256::digest(self.manifest_text.as_bytes()))
+        FileEntry::of(self.manifest_text.as_bytes()).sha256
     }
 
     /// The bytes of `signature.json`, where somebody has signed; who, [`Pack::read_signed`] checks.
@@ -410,7 +418,7 @@ pub fn sign_pack(
     let mut pack = Pack::read(path)?;
     let m = &pack.manifest;
     m.numbers()?;
-    let manifest = FileEntry { bytes: pack.manifest_text.len() as u64, sha256: pack.manifest_sha256() };
+    let manifest = FileEntry::of(pack.manifest_text.as_bytes());
     let fresh = Statement {
         format: FORMAT,
         id: m.id.clone(),
@@ -439,7 +447,7 @@ fn statement(text: &str) -> Result<Statement, TrustError> {
 }
 
 fn describes(entry: &FileEntry, bytes: &[u8]) -> bool {
-    bytes.len() as u64 == entry.bytes && hex(&Sha256::digest(bytes)) == entry.sha256
+    bytes.len() as u64 == entry.bytes && FileEntry::of(bytes) == *entry
 }
 
 fn is_plain_name(name: &str) -> bool {
