@@ -1,7 +1,8 @@
 """Writes one network in every peer's format: `convert.py PACK|resnet18|mobilenetv3-large FOLDER [DATA]`.
 
-PACK is a folder of models/packs. FOLDER gets the network, its inputs and one file for each peer, in 32 and in 8 bit; a folder that is up to date is
-left alone. DATA is shared/data: its pictures calibrate the 8-bit files; without it, and for random networks, noise does.
+PACK is a folder of models/packs. FOLDER gets the network, its inputs and one file for each peer, in 32 and in 8 bit;
+a folder that is up to date is left alone. DATA is shared/data: its pictures calibrate the 8-bit files; without it, and
+for random networks, noise does.
 """
 
 from __future__ import annotations
@@ -122,15 +123,20 @@ def photo(file: Path) -> None:
 
 def in_32_bit(graph: Graph, folder: Path) -> None:
     """ONNX, LiteRT, OpenVINO, MNN and ncnn."""
-    import onnx_file
     import openvino
+
+    import onnx_file
     import tflite_file
 
     onnx_file.write(graph, folder / "model.onnx")
     tflite_file.write(graph, folder / "model.tflite")
     model = openvino.convert_model(str(folder / "model.onnx"))
     openvino.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
-    run("mnnconvert", "-f", "ONNX", "--modelFile", "model.onnx", "--MNNModel", "model.mnn", "--bizCode", "MNN", at=folder)
+    run(
+        "mnnconvert",
+        *["-f", "ONNX", "--modelFile", "model.onnx", "--MNNModel", "model.mnn", "--bizCode", "MNN"],
+        at=folder,
+    )
     side = graph.size
     # Not imported: its Python half needs PyTorch, the converter does not.
     binary = Path(find_spec("pnnx").submodule_search_locations[0]) / "pnnx"

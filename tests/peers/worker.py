@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-Model = Callable[[np.ndarray], np.ndarray]
-"""Logits of `[1, 3, size, size]`; features and map are computed and fetched too."""
+Model = Callable[[Any], Sequence[np.ndarray]]
+"""Logits, features and map of `[1, 3, size, size]`; a photo's probabilities alone."""
 
 
 def onnxruntime(suffix: str) -> Callable[[Path, int], Model]:
@@ -24,13 +25,13 @@ def onnxruntime(suffix: str) -> Callable[[Path, int], Model]:
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.add_session_config_entry("session.force_spinning_stop", "1")
         session = ort.InferenceSession(str(folder / f"model{suffix}.onnx"), options, ["CPUExecutionProvider"])
-        return lambda x: session.run(["logits", "features", "map"], {"input": x})[0]
+        return lambda x: session.run(["logits", "features", "map"], {"input": x})
 
     return load
 
 
 def litert(suffix: str) -> Callable[[Path, int], Model]:
-    """XNNPACK is LiteRT's default on the CPU. The input is laid out as NHWC beforehand: that is the caller's job there."""
+    """XNNPACK is LiteRT's default on the CPU. The input is laid out as NHWC before the first answer."""
     from ai_edge_litert.interpreter import Interpreter
 
     def load(folder: Path, threads: int) -> Model:
@@ -43,7 +44,7 @@ def litert(suffix: str) -> Callable[[Path, int], Model]:
         quantized = source["dtype"] == np.int8
         kept: dict[int, np.ndarray] = {}
 
-        def answer(x: np.ndarray) -> np.ndarray:
+        def answer(x: np.ndarray) -> Sequence[np.ndarray]:
             if id(x) not in kept:
                 kept.clear()
                 kept[id(x)] = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
@@ -56,8 +57,8 @@ def litert(suffix: str) -> Callable[[Path, int], Model]:
             values = [interpreter.get_tensor(o["index"]) for o in outputs]
             if outputs[0]["dtype"] == np.int8:
                 scale, zero = outputs[0]["quantization"]
-                return (values[0].astype(np.float32) - zero) * scale
-            return values[0]
+                values[0] = (values[0].astype(np.float32) - zero) * scale
+            return values
 
         return answer
 
@@ -76,9 +77,9 @@ def openvino(suffix: str) -> Callable[[Path, int], Model]:
         compiled = ov.Core().compile_model(str(folder / f"model{suffix}.xml"), "CPU", settings)
         request = compiled.create_infer_request()
 
-        def answer(x: np.ndarray) -> np.ndarray:
+        def answer(x: np.ndarray) -> Sequence[np.ndarray]:
             found = request.infer([x], share_inputs=True)
-            return [found[i] for i in range(3)][0]
+            return [found[i] for i in range(3)]
 
         return answer
 
@@ -96,10 +97,10 @@ def ncnn(_: str) -> Callable[[Path, int], Model]:
         net.load_param(str(folder / "model.ncnn.param"))
         net.load_model(str(folder / "model.ncnn.bin"))
 
-        def answer(x: np.ndarray) -> np.ndarray:
+        def answer(x: np.ndarray) -> Sequence[np.ndarray]:
             extractor = net.create_extractor()
             extractor.input("in0", ncnn.Mat(x[0]))
-            return [np.array(extractor.extract(f"out{i}")[1]) for i in range(3)][0]
+            return [np.array(extractor.extract(f"out{i}")[1]) for i in range(3)]
 
         return answer
 
@@ -122,12 +123,12 @@ def mnn(_: str) -> Callable[[Path, int], Model]:
             for o in outputs
         ]
 
-        def answer(x: np.ndarray) -> np.ndarray:
+        def answer(x: np.ndarray) -> Sequence[np.ndarray]:
             source.copyFrom(MNN.Tensor(x.shape, MNN.Halide_Type_Float, x, MNN.Tensor_DimensionType_Caffe))
             interpreter.runSession(session)
             for output, host in zip(outputs, hosts, strict=True):
                 output.copyToHostTensor(host)
-            return [host.getNumpyData() for host in hosts][0]
+            return [host.getNumpyData() for host in hosts]
 
         return answer
 
@@ -184,10 +185,10 @@ def pytorch(_: str) -> Callable[[Path, int], Model]:
         with torch.inference_mode():
             traced = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(net, example)))
 
-        def answer(x: np.ndarray) -> np.ndarray:
+        def answer(x: np.ndarray) -> Sequence[np.ndarray]:
             with torch.inference_mode():
                 y = traced(torch.from_numpy(x).to(memory_format=torch.channels_last))
-                return [v.numpy() for v in y][0]
+                return [v.numpy() for v in y]
 
         return answer
 
@@ -195,7 +196,7 @@ def pytorch(_: str) -> Callable[[Path, int], Model]:
 
 
 def photo(draft: str) -> Callable[[Path, int], Model]:
-    """A JPEG file to the calibrated probabilities with Pillow, numpy and ONNX Runtime; `draft`: Pillow's scaled decoding."""
+    """A JPEG file to probabilities with Pillow, numpy and ONNX Runtime; `draft`: Pillow's scaled decoding."""
     from PIL import Image
 
     from convert import manifest, tensor
@@ -206,16 +207,16 @@ def photo(draft: str) -> Callable[[Path, int], Model]:
         net, pack = loader(folder, threads), manifest(folder)
         rule, temperature = pack["input"], pack["calibration"]["temperature"]
 
-        def answer(jpeg: np.ndarray) -> np.ndarray:
+        def answer(jpeg: bytes) -> Sequence[np.ndarray]:
             picture = Image.open(BytesIO(jpeg))
             if draft:
                 picture.draft("RGB", (rule["size"], rule["size"]))
             x = tensor(picture, rule)[None]
-            logits = net(x)[0]
+            logits = net(x)[0][0]
             if rule["flip_average"]:
-                logits = (logits + net(np.ascontiguousarray(x[..., ::-1]))[0]) / 2
+                logits = (logits + net(np.ascontiguousarray(x[..., ::-1]))[0][0]) / 2
             powers = np.exp((logits - logits.max()) / temperature)
-            return powers / powers.sum()
+            return [powers / powers.sum()]
 
         return answer
 
@@ -255,7 +256,7 @@ def main() -> None:
             timed = inputs(folder / ("photo.jpg" if peer.startswith("photo") else "input.f32"), size)[0]
             print("loaded", file=out)
         elif word == "answer":
-            answers = [np.array(model(x)) for x in inputs(Path(rest[0]), size)]
+            answers = [np.array(model(x)[0]) for x in inputs(Path(rest[0]), size)]
             print("values", *(float(v) for a in answers for v in np.ravel(a)), file=out)
         elif word == "run":
             times = []
