@@ -20,6 +20,7 @@ use std::fs;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
+use tract_linalg::multithread::{Executor, set_default_executor};
 use tract_onnx::prelude::*;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -116,9 +117,7 @@ fn load(peer: &str, folder: &Path, size: usize, threads: usize) -> Outcome<Model
 
 fn tract(folder: &Path, size: usize, threads: usize) -> Outcome<Model> {
     if threads > 1 {
-        tract_onnx::tract_core::tract_linalg::multithread::set_default_executor(
-            tract_onnx::tract_core::tract_linalg::multithread::Executor::multithread(threads),
-        );
+        set_default_executor(Executor::multithread(threads));
     }
     let model = tract_onnx::onnx().model_for_path(folder.join("model.onnx"))?.into_optimized()?.into_runnable()?;
     Ok(Box::new(move |input| {
