@@ -31,9 +31,7 @@ impl Network {
                     apply(*act, x.broadcast_add(&bias.reshape((1, (), 1, 1))?)?)?
                 }
                 Node::Add { inputs: [a, b], act } => apply(*act, (&values[*a] + &values[*b])?)?,
-                Node::Scale { inputs: [x, s] } => {
-                    values[*x].broadcast_mul(&values[*s].unsqueeze(2)?.unsqueeze(3)?)?
-                }
+                Node::Scale { inputs: [x, s] } => values[*x].broadcast_mul(&values[*s].unsqueeze(2)?.unsqueeze(3)?)?,
                 // Zeros stand for "outside": right where what is pooled comes from a ReLU, as it does in these networks.
                 Node::MaxPool { input, size, stride, pad } => {
                     padded(&values[*input], *pad)?.max_pool2d_with_stride(*size, *stride)?
