@@ -109,7 +109,7 @@ fn load(peer: &str, folder: &Path, size: usize, threads: usize) -> Outcome<Model
         }
         "candle" => {
             let network = candle::Network::new(&description, &weights)?;
-            Box::new(move |input| Ok(network.forward(input.tensor()?, size)?))
+            Box::new(move |input| network.forward(input.tensor()?, size))
         }
         _ => return Err(format!("no peer {peer}").into()),
     })
