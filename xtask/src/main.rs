@@ -5,6 +5,7 @@ mod battery;
 mod inference;
 mod knowledge;
 mod sample;
+mod setup;
 
 use barefoot_knowledge::{Content, check};
 use std::env;
@@ -22,7 +23,8 @@ cargo xtask bench inference [--pack DIR...] [--threads 1,2] [--rounds N] [--peer
                                  core/nn against other engines (docs/inference.md)
 cargo xtask setup peers          install and build those engines
 cargo xtask setup arm            install qemu, the cross linker and Rust's library for ARM
-cargo xtask test arm             core/nn under qemu on two processors; checked for Android and iOS";
+cargo xtask test arm             core/nn under qemu on two processors; checked for Android and iOS
+cargo xtask setup [NAME...]      install the servers that the tests of sync need: fhir, tus, oidc";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["setup", "peers"] => inference::setup(),
         ["setup", "arm"] => arm::setup(),
         ["test", "arm"] => arm::test(),
+        ["setup", ref names @ ..] => setup::run(names),
         _ => {
             say(USAGE);
             return ExitCode::from(2);

@@ -232,6 +232,9 @@ fn show(encounter: &Encounter, output: Output) {
         for referral in &encounter.referrals {
             line("转诊", "Referral", format!("[{}] {} {}", referral.urgency, referral.destination, referral.reason));
         }
+        for answer in &encounter.answers {
+            line("专家意见", "Specialist", answer.words.clone());
+        }
         text
     });
 }

@@ -39,9 +39,9 @@ pub struct Answer {
     pub logits: Vec<f32>,
     /// The pooled features before the last layer.
     pub features: Vec<f32>,
-    /// The last feature map, `[channels][rows][columns]` flattened.
+    /// The last feature map, `[rows][columns][channels]` flattened.
     pub map: Vec<f32>,
-    /// Channels, rows and columns of [`Answer::map`].
+    /// Rows, columns and channels of [`Answer::map`].
     pub map_shape: (usize, usize, usize),
 }
 
@@ -100,16 +100,14 @@ impl Network {
     ///
     /// # Errors
     /// When the input does not fit the network.
-    pub fn forward(&self, input: &[f32]) -> Result<Answer, NetworkError> {
-        let flat = Tensor::from_slice(input, input.len(), &Device::Cpu)?
-            .apply_op1_no_bwd(&&self.program)?
-            .to_vec1::<f32>()?;
-        let [logits, features, map] = self.program.output_layouts();
-        let (logits, rest) = flat.split_at(logits.pixels() * logits.channels);
-        let (features, pixels) = rest.split_at(features.pixels() * features.channels);
-        let map_shape = (map.channels, map.rows, map.columns);
-        let map = (0..map.channels).flat_map(|c| pixels.iter().skip(c).step_by(map.channels)).copied().collect();
-        Ok(Answer { logits: logits.to_vec(), features: features.to_vec(), map, map_shape })
+    pub fn forward(&self, input: Vec<f32>) -> Result<Answer, NetworkError> {
+        let length = input.len();
+        let mut logits =
+            Tensor::from_vec(input, length, &Device::Cpu)?.apply_op1_no_bwd(&&self.program)?.to_vec1::<f32>()?;
+        let [first, second, map] = self.program.output_layouts();
+        let mut features = logits.split_off(first.pixels() * first.channels);
+        let pixels = features.split_off(second.pixels() * second.channels);
+        Ok(Answer { logits, features, map: pixels, map_shape: (map.rows, map.columns, map.channels) })
     }
 
     /// Bytes that a pass needs beside the weights.

@@ -6,7 +6,7 @@
 use crate::kernels::conv::{Conv, Weights};
 use crate::kernels::depthwise::{Depthwise, Parts};
 use crate::kernels::pointwise::{self, Grouped};
-use crate::kernels::{Epilogue, Layout};
+use crate::kernels::{Epilogue, Layout, SMALL_PLANE};
 use crate::memory::Floats;
 use crate::simd::{Generic, Isa, Simd, dispatch};
 use crate::{Activation, NetworkError, Node, Plan, threads};
@@ -18,9 +18,6 @@ use std::sync::{Mutex, PoisonError};
 /// Weights by name: shape and values.
 pub(crate) type Named = HashMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// Planes up to this size are shared out by output channels, larger ones by blocks of pixels: few pixels make few blocks, and weights then
-/// outweigh the picture.
-const SMALL_PLANE: usize = 512;
 /// Pixels in a block: a whole number of tiles, small enough that a block of the widest layers stays in the first-level cache.
 const BLOCK: usize = 64;
 
@@ -34,7 +31,9 @@ pub(crate) struct Program {
     steps: Vec<Step>,
     /// The values of the answer: logits, features, map.
     outputs: [Layout; 3],
-    arena: usize,
+    /// Floats of all values, and of each thread's own window after them.
+    values: usize,
+    scratch: usize,
     /// Arenas that no pass is using: making one costs page faults.
     spare: Mutex<Vec<Floats>>,
 }
@@ -49,24 +48,71 @@ struct Step {
 
 #[derive(Debug)]
 enum Work {
+    /// Brings the picture into the arena, channels last.
+    Picture,
     Conv(Conv),
-    Depthwise(Depthwise),
+    Depthwise(Box<Depthwise>),
     Grouped(Grouped),
-    Add { inputs: [Layout; 2], output: Layout, epilogue: Epilogue },
-    Scale { inputs: [Layout; 2], output: Layout },
-    Mean { input: Layout, output: Layout },
-    Largest { input: Layout, output: Layout, size: usize, stride: usize, pad: [usize; 2] },
+    Add {
+        inputs: [Layout; 2],
+        output: Layout,
+        epilogue: Epilogue,
+    },
+    Scale {
+        inputs: [Layout; 2],
+        output: Layout,
+    },
+    Mean {
+        input: Layout,
+        output: Layout,
+    },
+    Largest {
+        input: Layout,
+        output: Layout,
+        size: usize,
+        stride: usize,
+        pad: [usize; 2],
+    },
 }
 
 /// A node after fusion. Value ids as in the description; ids past it are values that fusion made.
 #[derive(Debug, Clone)]
 enum Operation<'a> {
     /// A convolution or a linear layer (`pad` 0, stride 1), with what is added before the activation.
-    Conv { layer: Layer<'a>, input: usize, residual: Option<usize>, output: usize },
-    Add { inputs: [usize; 2], act: Activation, output: usize },
-    Scale { inputs: [usize; 2], output: usize },
-    Mean { input: usize, output: usize },
-    Largest { input: usize, size: usize, stride: usize, pad: [usize; 4], output: usize },
+    Conv {
+        layer: Layer<'a>,
+        input: usize,
+        residual: Option<usize>,
+        output: usize,
+    },
+    /// A convolution and the depthwise convolution that alone reads its value, `middle`.
+    Pair {
+        wide: Layer<'a>,
+        input: usize,
+        middle: usize,
+        depthwise: Layer<'a>,
+        output: usize,
+    },
+    Add {
+        inputs: [usize; 2],
+        act: Activation,
+        output: usize,
+    },
+    Scale {
+        inputs: [usize; 2],
+        output: usize,
+    },
+    Mean {
+        input: usize,
+        output: usize,
+    },
+    Largest {
+        input: usize,
+        size: usize,
+        stride: usize,
+        pad: [usize; 4],
+        output: usize,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -85,13 +131,14 @@ impl Operation<'_> {
         match self {
             Self::Conv { input, residual, .. } => [Some(*input), *residual].into_iter().flatten().collect(),
             Self::Add { inputs, .. } | Self::Scale { inputs, .. } => inputs.to_vec(),
-            Self::Mean { input, .. } | Self::Largest { input, .. } => vec![*input],
+            Self::Pair { input, .. } | Self::Mean { input, .. } | Self::Largest { input, .. } => vec![*input],
         }
     }
 
     fn output(&self) -> usize {
         match self {
             Self::Conv { output, .. }
+            | Self::Pair { output, .. }
             | Self::Add { output, .. }
             | Self::Scale { output, .. }
             | Self::Mean { output, .. }
@@ -102,21 +149,49 @@ impl Operation<'_> {
 
 impl Program {
     /// Lowers `plan` for pictures of `size` x `size` pixels.
-    pub(crate) fn new(plan: &Plan, weights: &Named, size: usize, isa: Isa, threads: usize) -> Result<Self, NetworkError> {
-        struct Lower<'a>(&'a Plan, &'a Named, usize, usize);
+    pub(crate) fn new(
+        plan: &Plan,
+        weights: &Named,
+        size: usize,
+        isa: Isa,
+        threads: usize,
+    ) -> Result<Self, NetworkError> {
+        struct Lower<'a>(&'a Plan, &'a Named, usize, Isa, usize);
         impl Generic for Lower<'_> {
-            type Output = Result<(Layout, Vec<Step>, [Layout; 3], usize), NetworkError>;
+            type Output = Result<Program, NetworkError>;
             fn run<S: Simd>(self, _: S) -> Self::Output {
-                lower::<S>(self.0, self.1, self.2, self.3)
+                let Self(plan, weights, size, isa, threads) = self;
+                let operations = operations(plan, weights)?;
+                let (layouts, arena) = place::<S>(plan, &operations, weights, size)?;
+                let picture = Step { work: Work::Picture, units: threads, border: Some(layouts[&0]) };
+                let steps = std::iter::once(Ok(picture))
+                    .chain(operations.iter().map(|op| step::<S>(op, &layouts, weights, threads)))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let scratch = steps.iter().map(|step| match &step.work {
+                    Work::Depthwise(depthwise) => depthwise.scratch::<S>().next_multiple_of(16),
+                    _ => 0,
+                });
+                let scratch = scratch.max().unwrap_or(0);
+                let outputs = [plan.outputs.logits, plan.outputs.features, plan.outputs.map].map(|id| layouts[&id]);
+                Ok(Program {
+                    isa,
+                    threads,
+                    size,
+                    input: layouts[&0],
+                    steps,
+                    outputs,
+                    values: arena,
+                    scratch,
+                    spare: Mutex::default(),
+                })
             }
         }
-        let (input, steps, outputs, arena) = dispatch(isa, Lower(plan, weights, size, threads))?;
-        Ok(Self { isa, threads, size, input, steps, outputs, arena, spare: Mutex::default() })
+        dispatch(isa, Lower(plan, weights, size, isa, threads.max(1)))
     }
 
     /// Floats that a pass needs beside the weights.
     pub(crate) fn arena_floats(&self) -> usize {
-        self.arena
+        self.values + self.threads * self.scratch
     }
 
     pub(crate) fn output_layouts(&self) -> [Layout; 3] {
@@ -125,33 +200,26 @@ impl Program {
 
     /// One pass: logits, features and map (channels last), one after the other.
     fn run(&self, picture: &[f32]) -> Vec<f32> {
-        struct Pass<'a>(&'a Program, Arena);
+        struct Pass<'a>(&'a Program, Arena, &'a [f32]);
         impl Generic for Pass<'_> {
             type Output = ();
             fn run<S: Simd>(self, simd: S) {
-                let Self(program, arena) = self;
+                let Self(program, arena, picture) = self;
                 let units: Vec<usize> =
                     program.steps.iter().map(|step| step.units + usize::from(step.border.is_some())).collect();
-                threads::walk(program.threads, &units, |step, unit| {
+                threads::walk(program.threads, &units, |worker, step, unit| {
                     // SAFETY: steps run one after the other, and the units of a step write apart: pixels, rows or channels of their own, or
-                    // the border. `lower` made all layouts lie within `program.arena` floats.
-                    unsafe { program.steps[step].run(simd, arena.get(), unit) }
+                    // the border; `worker` is this thread's own number. `place` made all layouts lie within `program.values` floats.
+                    unsafe {
+                        let scratch = arena.get().add(program.values + worker * program.scratch);
+                        program.unit(simd, arena.get(), scratch, picture, step, unit);
+                    }
                 });
             }
         }
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut arena = spare.unwrap_or_else(|| Floats::zeroed(self.arena));
-        // SAFETY: the arena is this pass's alone.
-        unsafe { self.input.clear_border(arena.as_mut_ptr()) };
-        let plane = self.size * self.size;
-        for (y, row) in arena[self.input.origin()..].chunks_mut(self.input.row()).take(self.size).enumerate() {
-            for (x, pixel) in row[..self.size * 3].chunks_exact_mut(3).enumerate() {
-                for (c, value) in pixel.iter_mut().enumerate() {
-                    *value = picture[c * plane + y * self.size + x];
-                }
-            }
-        }
-        dispatch(self.isa, Pass(self, Arena(arena.as_mut_ptr())));
+        let mut arena = spare.unwrap_or_else(|| Floats::zeroed(self.arena_floats()));
+        dispatch(self.isa, Pass(self, Arena(arena.as_mut_ptr()), picture));
         let mut answer = Vec::new();
         for layout in &self.outputs {
             for y in 0..layout.rows {
@@ -195,33 +263,49 @@ impl Arena {
     }
 }
 
-// SAFETY: a plain address; what is read and written through it is said at `Step::run`.
+// SAFETY: a plain address; what is read and written through it is said at `Program::unit`.
 unsafe impl Sync for Arena {}
 
-impl Step {
+impl Program {
+    /// Runs one unit of a step.
+    ///
     /// # Safety
-    /// All layouts lie within the arena; units of one step may run at once, steps may not.
-    unsafe fn run<S: Simd>(&self, simd: S, arena: *mut f32, unit: usize) {
-        let share = |n: usize| -> Range<usize> { n * unit / self.units..n * (unit + 1) / self.units };
+    /// The arena has `arena_floats()` floats, `scratch` is its part for this thread; units of one step may run at once, steps may not.
+    unsafe fn unit<S: Simd>(
+        &self,
+        simd: S,
+        arena: *mut f32,
+        scratch: *mut f32,
+        picture: &[f32],
+        step: usize,
+        unit: usize,
+    ) {
+        let Step { work, units, border } = &self.steps[step];
+        let share = |n: usize| -> Range<usize> { n * unit / units..n * (unit + 1) / units };
         // SAFETY: the caller's promise; ranges lie within what each step's units share out.
         unsafe {
-            if unit == self.units {
-                if let Some(border) = &self.border {
+            if unit == *units {
+                if let Some(border) = border {
                     border.clear_border(arena);
                 }
                 return;
             }
-            match &self.work {
+            match work {
+                Work::Picture => self.interleave(arena, picture, share(self.size)),
                 Work::Conv(conv) => {
                     let pixels = conv.output.pixels();
                     if pixels > SMALL_PLANE {
                         let block = unit * BLOCK..((unit + 1) * BLOCK).min(pixels);
-                        conv.run(simd, arena, block, 0..conv.weights.panels());
+                        conv.run(simd, arena, block, 0..conv.weights.panels(), std::ptr::null());
                     } else {
-                        conv.run(simd, arena, 0..pixels, unit..unit + 1);
+                        // Panels of one part of the pixels after the other.
+                        let panels = conv.weights.panels();
+                        let (panel, part, parts) = (unit % panels, unit / panels, units / panels);
+                        let pixels = pixels * part / parts..pixels * (part + 1) / parts;
+                        conv.run(simd, arena, pixels, panel..panel + 1, self.weights_after(step, unit));
                     }
                 }
-                Work::Depthwise(depthwise) => depthwise.run(simd, arena, share(depthwise.output.rows)),
+                Work::Depthwise(depthwise) => depthwise.run(simd, arena, scratch, unit, self.weights_after(step, unit)),
                 Work::Grouped(grouped) => grouped.run(arena, share(grouped.output.rows)),
                 Work::Add { inputs: [a, b], output, epilogue } => {
                     pointwise::add(simd, arena, [a, b], output, *epilogue, share(output.rows));
@@ -236,19 +320,48 @@ impl Step {
             }
         }
     }
-}
 
-fn lower<S: Simd>(
-    plan: &Plan,
-    weights: &Named,
-    size: usize,
-    threads: usize,
-) -> Result<(Layout, Vec<Step>, [Layout; 3], usize), NetworkError> {
-    let operations = operations(plan, weights)?;
-    let (layouts, arena) = place::<S>(plan, &operations, weights, size)?;
-    let steps = operations.iter().map(|op| step::<S>(op, &layouts, weights, threads)).collect::<Result<_, _>>()?;
-    let outputs = [plan.outputs.logits, plan.outputs.features, plan.outputs.map].map(|id| layouts[&id]);
-    Ok((layouts[&0], steps, outputs, arena))
+    /// Rows `rows` of the picture, plane by plane, into the arena.
+    ///
+    /// # Safety
+    /// The picture's layout lies within the arena, and nobody else touches these rows.
+    unsafe fn interleave(&self, arena: *mut f32, picture: &[f32], rows: Range<usize>) {
+        let plane = self.size * self.size;
+        for y in rows {
+            // SAFETY: one row of the picture's layout.
+            let row = unsafe {
+                let start = arena.add(self.input.origin() + y * self.input.row());
+                std::slice::from_raw_parts_mut(start, self.size * 3)
+            };
+            let line = |c: usize| &picture[c * plane + y * self.size..][..self.size];
+            for (pixel, ((&r, &g), &b)) in row.chunks_exact_mut(3).zip(line(0).iter().zip(line(1)).zip(line(2))) {
+                pixel.copy_from_slice(&[r, g, b]);
+            }
+        }
+    }
+
+    /// The weights that the thread which does `unit` will probably want next, so that they come from memory while it computes: late layers
+    /// have few pixels and megabytes of weights. Null when there are none.
+    fn weights_after(&self, step: usize, unit: usize) -> *const f32 {
+        let mut ahead = unit + self.threads;
+        for Step { work, units, .. } in &self.steps[step..] {
+            let weights = match work {
+                Work::Conv(conv) => Some((&conv.weights, *units == conv.weights.panels())),
+                Work::Depthwise(depthwise) => depthwise.producer_weights(),
+                _ => None,
+            };
+            if let Some((weights, by_panel)) = weights {
+                if ahead < *units && by_panel {
+                    return weights.panel_start(ahead);
+                }
+                ahead = ahead.saturating_sub(*units).min(self.threads - 1);
+                if !by_panel {
+                    return std::ptr::null();
+                }
+            }
+        }
+        std::ptr::null()
+    }
 }
 
 fn parameter<'a>(weights: &'a Named, name: &str, part: &str) -> Result<(&'a [usize], &'a [f32]), NetworkError> {
@@ -292,8 +405,17 @@ fn operations<'a>(plan: &'a Plan, weights: &Named) -> Result<Vec<Operation<'a>>,
             continue;
         }
         let operation = match node {
-            Node::Conv { input, .. } => conv(index)?
-                .map(|(layer, _)| Operation::Conv { layer, input: *input, residual: None, output }),
+            Node::Conv { input: middle, .. } => {
+                let Some((layer, _)) = conv(index)? else { continue };
+                let alone = *middle > 0 && uses[*middle] == 1 && layer.groups > 1 && layer.groups == layer.outputs;
+                match alone.then(|| conv(middle - 1)).transpose()?.flatten().filter(|(wide, _)| wide.groups == 1) {
+                    Some((wide, input)) => {
+                        taken[*middle] = true;
+                        Some(Operation::Pair { wide, input, middle: *middle, depthwise: layer, output })
+                    }
+                    None => Some(Operation::Conv { layer, input: *middle, residual: None, output }),
+                }
+            }
             Node::Linear { name, input, act } => {
                 let outputs = parameter(weights, name, "weight")?.0[0];
                 let layer = Layer { name, outputs, kernel: [1, 1], stride: 1, pad: [0; 4], groups: 1, act: *act };
@@ -311,16 +433,18 @@ fn operations<'a>(plan: &'a Plan, weights: &Named) -> Result<Vec<Operation<'a>>,
                 }
                 fused.or(Some(Operation::Add { inputs: [*a, *b], act: *act, output }))
             }
-            Node::GlobalAvgPool { input } => match open(*input)?.filter(|(l, _)| l.kernel == [1, 1] && l.stride == 1 && l.pad == [0; 4]) {
-                Some((layer, before)) => {
-                    taken[*input] = true;
-                    let mean = fresh;
-                    fresh += 1;
-                    list.push(Operation::Conv { layer, input: mean, residual: None, output });
-                    Some(Operation::Mean { input: before, output: mean })
+            Node::GlobalAvgPool { input } => {
+                match open(*input)?.filter(|(l, _)| l.kernel == [1, 1] && l.stride == 1 && l.pad == [0; 4]) {
+                    Some((layer, before)) => {
+                        taken[*input] = true;
+                        let mean = fresh;
+                        fresh += 1;
+                        list.push(Operation::Conv { layer, input: mean, residual: None, output });
+                        Some(Operation::Mean { input: before, output: mean })
+                    }
+                    None => Some(Operation::Mean { input: *input, output }),
                 }
-                None => Some(Operation::Mean { input: *input, output }),
-            },
+            }
             Node::Scale { inputs } => Some(Operation::Scale { inputs: *inputs, output }),
             Node::MaxPool { input, size, stride, pad } => {
                 Some(Operation::Largest { input: *input, size: *size, stride: *stride, pad: *pad, output })
@@ -346,36 +470,48 @@ fn windows(length: usize, size: usize, stride: usize, before: usize, after: usiz
     Some((count, ((count - 1) * stride + size).saturating_sub(length + before)))
 }
 
-/// The output of an operation and the border that it wants of its first input.
-fn extent(op: &Operation<'_>, of: impl Fn(usize) -> Extent, weights: &Named) -> Result<(Extent, [usize; 4]), NetworkError> {
+/// A layer's output, and the border that it wants of its input.
+fn layer_extent(
+    layer: &Layer<'_>,
+    [rows, columns, channels]: Extent,
+    weights: &Named,
+) -> Result<(Extent, [usize; 4]), NetworkError> {
+    let fits = || misfit(layer.name);
+    let (shape, values) = parameter(weights, layer.name, "weight")?;
+    let (_, bias) = parameter(weights, layer.name, "bias")?;
+    let [kh, kw] = layer.kernel;
+    let [top, left, bottom, right] = layer.pad;
+    let fit = layer.groups > 0
+        && layer.outputs > 0
+        && kh * kw > 0
+        && channels.is_multiple_of(layer.groups)
+        && layer.outputs.is_multiple_of(layer.groups)
+        && values.len() == layer.outputs * (channels / layer.groups) * kh * kw
+        && bias.len() == layer.outputs;
+    let is_linear = shape.len() == 2;
+    if !fit || (is_linear && (rows, columns) != (1, 1)) {
+        return Err(fits());
+    }
+    let (out_rows, below) = windows(rows, kh, layer.stride, top, bottom).ok_or_else(fits)?;
+    let (out_columns, beside) = windows(columns, kw, layer.stride, left, right).ok_or_else(fits)?;
+    Ok(([out_rows, out_columns, layer.outputs], [top, left, below, beside]))
+}
+
+/// The output of an operation (of a pair: the value between the two), and the border that it wants of its first input.
+fn extent(
+    op: &Operation<'_>,
+    of: impl Fn(usize) -> Extent,
+    weights: &Named,
+) -> Result<(Extent, [usize; 4]), NetworkError> {
     let none = [0; 4];
     Ok(match op {
+        Operation::Pair { wide, input, .. } => layer_extent(wide, of(*input), weights)?,
         Operation::Conv { layer, input, residual, .. } => {
-            let [rows, columns, channels] = of(*input);
-            let fits = || misfit(layer.name);
-            let (shape, values) = parameter(weights, layer.name, "weight")?;
-            let (_, bias) = parameter(weights, layer.name, "bias")?;
-            let [kh, kw] = layer.kernel;
-            let [top, left, bottom, right] = layer.pad;
-            let groups_fit = layer.groups > 0
-                && channels % layer.groups == 0
-                && layer.outputs % layer.groups == 0
-                && shape.iter().product::<usize>() == values.len()
-                && values.len() == layer.outputs * (channels / layer.groups) * kh * kw
-                && bias.len() == layer.outputs
-                && layer.outputs > 0
-                && kh * kw > 0;
-            let is_linear = shape.len() == 2;
-            if !groups_fit || (is_linear && (rows, columns) != (1, 1)) {
-                return Err(fits());
-            }
-            let (out_rows, below) = windows(rows, kh, layer.stride, top, bottom).ok_or_else(fits)?;
-            let (out_columns, beside) = windows(columns, kw, layer.stride, left, right).ok_or_else(fits)?;
-            let extent = [out_rows, out_columns, layer.outputs];
+            let (extent, border) = layer_extent(layer, of(*input), weights)?;
             if residual.is_some_and(|id| of(id) != extent) {
-                return Err(fits());
+                return Err(misfit(layer.name));
             }
-            (extent, [top, left, below, beside])
+            (extent, border)
         }
         Operation::Add { inputs: [a, b], .. } if of(*a) == of(*b) => (of(*a), none),
         Operation::Scale { inputs: [x, gate], .. } if of(*gate) == [1, 1, of(*x)[2]] => (of(*x), none),
@@ -407,7 +543,14 @@ fn place<S: Simd>(
         return Err(misfit("the picture"));
     }
     let mut layouts = HashMap::new();
-    let layout = |[rows, columns, channels]: Extent, pixel: usize| Layout { offset: 0, rows, columns, channels, pixel, border: [0; 4] };
+    let layout = |[rows, columns, channels]: Extent, pixel: usize| Layout {
+        offset: 0,
+        rows,
+        columns,
+        channels,
+        pixel,
+        border: [0; 4],
+    };
     // The picture's three channels lie close, so that a row of a filter is one run of floats.
     layouts.insert(0, layout([size, size, 3], 3));
     for op in operations {
@@ -415,14 +558,22 @@ fn place<S: Simd>(
             let l: &Layout = &layouts[&id];
             [l.rows, l.columns, l.channels]
         };
-        let (extent, border) = extent(op, of, weights)?;
+        let (mut extent, border) = extent(op, of, weights)?;
+        if let Operation::Pair { middle, depthwise, .. } = op {
+            let (output, border) = layer_extent(depthwise, extent, weights)?;
+            layouts.insert(*middle, Layout { border, ..layout(extent, extent[2].next_multiple_of(S::LANES)) });
+            extent = output;
+        }
         layouts.insert(op.output(), layout(extent, extent[2].next_multiple_of(S::LANES)));
         let first = op.inputs()[0];
         if let Some(input) = layouts.get_mut(&first) {
             input.border = std::array::from_fn(|i| input.border[i].max(border[i]));
         }
         // Only a dense convolution reads pixels that are not whole vectors.
-        let dense = matches!(op, Operation::Conv { layer, residual, .. } if layer.groups == 1 && *residual != Some(0));
+        let dense = match op {
+            Operation::Conv { layer, residual, .. } => layer.groups == 1 && *residual != Some(0),
+            other => matches!(other, Operation::Pair { .. }),
+        };
         if op.inputs().contains(&0) && !dense {
             return Err(NetworkError::Plan("only a convolution may read the picture".to_owned()));
         }
@@ -458,42 +609,43 @@ fn step<S: Simd>(
     let output = layouts[&op.output()];
     let rows = output.rows.min(4 * threads);
     let (work, units) = match op {
-        Operation::Conv { layer, input, residual, .. } => {
+        Operation::Conv { layer, input, residual, .. } if layer.groups == 1 => {
+            let conv = dense::<S>(layer, layouts[input], output, residual.map(|id| layouts[&id]), weights)?;
+            let (pixels, panels) = (output.pixels(), conv.weights.panels());
+            let even = |parts: &usize| (panels * parts).is_multiple_of(threads) || panels * parts >= 8 * threads;
+            let parts = (1..=threads.min(pixels)).find(even).unwrap_or(1);
+            let units = if pixels > SMALL_PLANE { pixels.div_ceil(BLOCK) } else { panels * parts };
+            (Work::Conv(conv), units)
+        }
+        Operation::Conv { layer, input, .. }
+            if layer.groups == layer.outputs && layer.groups == layouts[input].channels =>
+        {
+            let depthwise = depthwise::<S>(layer, layouts[input], output, None, weights, threads)?;
+            let units = depthwise.units::<S>();
+            (Work::Depthwise(Box::new(depthwise)), units)
+        }
+        Operation::Pair { wide, input, middle, depthwise: layer, .. } => {
+            let producer = dense::<S>(wide, layouts[input], layouts[middle], None, weights)?;
+            let depthwise = depthwise::<S>(layer, layouts[middle], output, Some(producer), weights, threads)?;
+            let units = depthwise.units::<S>();
+            (Work::Depthwise(Box::new(depthwise)), units)
+        }
+        Operation::Conv { layer, input, .. } => {
             let input = layouts[input];
-            let (_, values) = parameter(weights, layer.name, "weight")?;
-            let (_, bias) = parameter(weights, layer.name, "bias")?;
-            let epilogue = epilogue(layer.act);
-            let [kh, kw] = layer.kernel;
-            let tap = |ky: usize, kx: usize| {
-                (ky as isize - layer.pad[0] as isize) * input.row() as isize
-                    + (kx as isize - layer.pad[1] as isize) * input.pixel as isize
+            let first_tap = -((layer.pad[0] * input.row() + layer.pad[1] * input.pixel) as isize);
+            let weights_of = |part| Ok::<_, NetworkError>(parameter(weights, layer.name, part)?.1.to_vec());
+            let grouped = Grouped {
+                input,
+                output,
+                weights: weights_of("weight")?,
+                bias: weights_of("bias")?,
+                kernel: layer.kernel,
+                stride: layer.stride,
+                groups: layer.groups,
+                first_tap,
+                epilogue: epilogue(layer.act),
             };
-            let (kernel, stride, groups) = (layer.kernel, layer.stride, layer.groups);
-            if groups == 1 {
-                let inputs = input.channels;
-                let weight = |o: usize, at: usize, i: usize| values[(o * inputs + i) * kh * kw + at];
-                // Where pixels lie close, a filter's row is one run.
-                let close = input.pixel == inputs;
-                let packed = if close {
-                    Weights::pack::<S>(layer.outputs, kh, kw * inputs, |o, ky, i| weight(o, ky * kw + i / inputs, i % inputs), bias)
-                } else {
-                    Weights::pack::<S>(layer.outputs, kh * kw, inputs, weight, bias)
-                };
-                let (taps, run) = match close {
-                    true => ((0..kh).map(|ky| tap(ky, 0)).collect(), kw * inputs),
-                    false => ((0..kh * kw).map(|at| tap(at / kw, at % kw)).collect(), inputs),
-                };
-                let residual = residual.map(|id| layouts[&id]);
-                let units = if output.pixels() > SMALL_PLANE { output.pixels().div_ceil(BLOCK) } else { packed.panels() };
-                (Work::Conv(Conv { input, output, residual, weights: packed, stride, taps, run, epilogue }), units)
-            } else if groups == input.channels && groups == layer.outputs {
-                let first_tap = tap(0, 0);
-                let parts = Parts { input, output, weights: values, bias, kernel, stride, first_tap, epilogue };
-                (Work::Depthwise(Depthwise::pack::<S>(&parts)), rows)
-            } else {
-                let (weights, bias, first_tap) = (values.to_vec(), bias.to_vec(), tap(0, 0));
-                (Work::Grouped(Grouped { input, output, weights, bias, kernel, stride, groups, first_tap, epilogue }), rows)
-            }
+            (Work::Grouped(grouped), rows)
         }
         Operation::Add { inputs, act, .. } => {
             (Work::Add { inputs: inputs.map(|id| layouts[&id]), output, epilogue: epilogue(*act) }, rows)
@@ -506,6 +658,56 @@ fn step<S: Simd>(
         }
     };
     Ok(Step { work, units, border: (output.border != [0; 4]).then_some(output) })
+}
+
+fn dense<S: Simd>(
+    layer: &Layer<'_>,
+    input: Layout,
+    output: Layout,
+    residual: Option<Layout>,
+    weights: &Named,
+) -> Result<Conv, NetworkError> {
+    let (_, values) = parameter(weights, layer.name, "weight")?;
+    let (_, bias) = parameter(weights, layer.name, "bias")?;
+    let [kh, kw] = layer.kernel;
+    let inputs = input.channels;
+    let tap = |ky: usize, kx: usize| {
+        (ky as isize - layer.pad[0] as isize) * input.row() as isize
+            + (kx as isize - layer.pad[1] as isize) * input.pixel as isize
+    };
+    let weight = |o: usize, at: usize, i: usize| values[(o * inputs + i) * kh * kw + at];
+    // Where pixels lie close, a row of the filter is one run.
+    let (weights, taps, run) = if input.pixel == inputs {
+        let of_row = |o: usize, ky: usize, i: usize| weight(o, ky * kw + i / inputs, i % inputs);
+        let packed = Weights::pack::<S>(layer.outputs, kh, kw * inputs, of_row, bias);
+        (packed, (0..kh).map(|ky| tap(ky, 0)).collect(), kw * inputs)
+    } else {
+        let packed = Weights::pack::<S>(layer.outputs, kh * kw, inputs, weight, bias);
+        (packed, (0..kh * kw).map(|at| tap(at / kw, at % kw)).collect(), inputs)
+    };
+    Ok(Conv { input, output, residual, weights, stride: layer.stride, taps, run, epilogue: epilogue(layer.act) })
+}
+
+fn depthwise<S: Simd>(
+    layer: &Layer<'_>,
+    input: Layout,
+    output: Layout,
+    producer: Option<Conv>,
+    weights: &Named,
+    threads: usize,
+) -> Result<Depthwise, NetworkError> {
+    Ok(Depthwise::pack::<S>(Parts {
+        input,
+        output,
+        producer,
+        weights: parameter(weights, layer.name, "weight")?.1,
+        bias: parameter(weights, layer.name, "bias")?.1,
+        kernel: layer.kernel,
+        stride: layer.stride,
+        pad: [layer.pad[0], layer.pad[1]],
+        epilogue: epilogue(layer.act),
+        threads,
+    }))
 }
 
 fn epilogue(act: Activation) -> Epilogue {

@@ -32,7 +32,7 @@ fn every_pack_agrees_with_pytorch() {
                 (0.1 * c as f64 + 0.01 * y as f64 + 0.013 * x as f64).sin() as f32
             })
             .collect();
-        let answer = network.forward(&input).expect("runs");
+        let answer = network.forward(input).expect("runs");
         let worst =
             |ours: &[f32], theirs: &[f32]| ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert_eq!(answer.logits.len(), golden.logits.len());

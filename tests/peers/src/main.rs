@@ -105,7 +105,7 @@ fn load(peer: &str, folder: &Path, size: usize, threads: usize) -> Outcome<Model
     Ok(match peer {
         "ours" => {
             let network = Network::with(&description, &weights, size, Isa::detect(), threads)?;
-            Box::new(move |input| Ok(network.forward(input.tensor()?)?.logits))
+            Box::new(move |input| Ok(network.forward(input.tensor()?.to_vec())?.logits))
         }
         "candle" => {
             let network = candle::Network::new(&description, &weights)?;

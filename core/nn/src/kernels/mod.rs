@@ -10,6 +10,10 @@ pub(crate) mod pointwise;
 
 use crate::simd::Simd;
 
+/// Planes up to this many pixels are shared out by output channels, larger ones by pixels: few pixels make few blocks, and weights then
+/// outweigh the picture.
+pub(crate) const SMALL_PLANE: usize = 512;
+
 /// What is done to a sum before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Epilogue {

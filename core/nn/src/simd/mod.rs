@@ -35,6 +35,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// Asks for a cache line that will be read later. Any address will do: a wrong one costs nothing but the request.
+    unsafe fn prefetch(_line: *const f32) {}
 }
 
 /// An instruction set that this processor has.
