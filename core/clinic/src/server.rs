@@ -4,7 +4,7 @@
 use crate::audit::{self, Action};
 use crate::fhir::Codes;
 use crate::kind::Kind;
-use crate::outbox::Change;
+use crate::outbox::{Change, change};
 use crate::work::new_id;
 use crate::{Clinic, ClinicError, NewPatient, Use, input, patient};
 use jiff::Timestamp;
@@ -440,17 +440,6 @@ impl Clinic {
         };
         Ok(())
     }
-}
-
-fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
-    Ok(Change {
-        seq: row.get(0)?,
-        unit: row.get(1)?,
-        root: row.get(2)?,
-        kind: row.get(3)?,
-        record: row.get(4)?,
-        made_at: row.get(5)?,
-    })
 }
 
 fn put_copy(tx: &Transaction<'_>, reference: &str, copy: &ServerCopy) -> Result<(), ClinicError> {

@@ -9,6 +9,18 @@ fn at(layout: &Layout, y: usize, x: usize) -> usize {
     layout.origin() + y * layout.row() + x * layout.pixel
 }
 
+/// Calls `work(y, x, c)` for every vector of channels of the rows `rows`.
+#[inline(always)]
+fn each_vector<S: Simd>(output: &Layout, rows: Range<usize>, mut work: impl FnMut(usize, usize, usize)) {
+    for y in rows {
+        for x in 0..output.columns {
+            for c in (0..output.pixel).step_by(S::LANES) {
+                work(y, x, c);
+            }
+        }
+    }
+}
+
 /// `output = epilogue(a + b)`, rows `rows`.
 ///
 /// # Safety
@@ -24,18 +36,19 @@ pub(crate) unsafe fn add<S: Simd>(
     simd.vectorize(
         #[inline(always)]
         || {
-            for y in rows {
-                for x in 0..output.columns {
-                    for c in (0..output.pixel).step_by(S::LANES) {
-                        // SAFETY: the caller's promise; a pixel is whole vectors.
-                        unsafe {
-                            let read = |l: &Layout| arena.cast_const().add(at(l, y, x) + c);
-                            let sum = S::add(S::load(read(a)), S::load(read(b)));
-                            S::store(arena.add(at(output, y, x) + c), epilogue.apply::<S>(sum));
-                        }
+            each_vector::<S>(
+                output,
+                rows,
+                #[inline(always)]
+                |y, x, c| {
+                    // SAFETY: the caller's promise; a pixel is whole vectors.
+                    unsafe {
+                        let read = |l: &Layout| arena.cast_const().add(at(l, y, x) + c);
+                        let sum = S::add(S::load(read(a)), S::load(read(b)));
+                        S::store(arena.add(at(output, y, x) + c), epilogue.apply::<S>(sum));
                     }
-                }
-            }
+                },
+            );
         },
     );
 }
@@ -54,17 +67,18 @@ pub(crate) unsafe fn scale<S: Simd>(
     simd.vectorize(
         #[inline(always)]
         || {
-            for y in rows {
-                for x in 0..output.columns {
-                    for c in (0..output.pixel).step_by(S::LANES) {
-                        // SAFETY: the caller's promise; a pixel is whole vectors.
-                        unsafe {
-                            let (x_in, factor) = (arena.add(at(input, y, x) + c), arena.add(gate.origin() + c));
-                            S::store(arena.add(at(output, y, x) + c), S::mul(S::load(x_in), S::load(factor)));
-                        }
+            each_vector::<S>(
+                output,
+                rows,
+                #[inline(always)]
+                |y, x, c| {
+                    // SAFETY: the caller's promise; a pixel is whole vectors.
+                    unsafe {
+                        let (x_in, factor) = (arena.add(at(input, y, x) + c), arena.add(gate.origin() + c));
+                        S::store(arena.add(at(output, y, x) + c), S::mul(S::load(x_in), S::load(factor)));
                     }
-                }
-            }
+                },
+            );
         },
     );
 }
