@@ -74,7 +74,7 @@ impl Part {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         match self {
             Self::Inference => {
-                let assessor = packs::assessor(packs::DEFAULT, home)?;
+                let assessor = packs::assessor(packs::DEFAULT, home, output)?;
                 let picture = Picture::synthetic(224, 224);
                 let quality = Quality::of(&picture);
                 Ok(vec![timed("inference", 20, threads, || {
@@ -82,7 +82,7 @@ impl Part {
                 })?])
             }
             Self::Photo => {
-                let assessor = packs::assessor(packs::DEFAULT, home)?;
+                let assessor = packs::assessor(packs::DEFAULT, home, output)?;
                 let jpeg = Picture::synthetic(4000, 3000).to_jpeg()?;
                 Ok(vec![timed("photo", 10, threads, || {
                     let picture = Picture::decode(&jpeg)?;

@@ -90,7 +90,7 @@ struct Answer<'a> {
 impl Diagnose {
     pub(crate) fn run(self, home: &Home, output: Output) -> Result<(), CliError> {
         let photos = self.photos.iter().map(|path| read_photo(path)).collect::<Result<Vec<_>, _>>()?;
-        let assessor = packs::assessor(&self.pack, home)?;
+        let assessor = packs::assessor(&self.pack, home, output)?;
         let request = self.findings.request(photos);
         let assessed = assessor.assess(&request)?;
         if let Some(path) = &self.heatmap {

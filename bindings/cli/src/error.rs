@@ -27,6 +27,9 @@ pub(crate) enum CliError {
     /// `at` counts the folder's files in the order of their names; the name itself may hold a patient's.
     #[error("picture {at} of {of} (in the order of their names): {error}")]
     Picture { at: usize, of: usize, error: AppError },
+    /// The fingerprint of the file at hand.
+    #[error("this would be the first root that this device trusts: compare its fingerprint with the one that its makers gave you by another way, then say --fingerprint {0}")]
+    Fingerprint(String),
     #[error("{0} of the stored records are damaged; the others are whole")]
     Damaged(usize),
 }
@@ -44,6 +47,7 @@ impl CliError {
             Self::NoHome => "找不到主目录：请用 --data 或 BAREFOOT_HOME 指定数据夹".to_owned(),
             Self::Occupied => "新模型包的文件夹不是空的：请另选".to_owned(),
             Self::Picture { at, of, error } => format!("按文件名排序的第{at}张（共{of}张）：{}", error.zh()),
+            Self::Fingerprint(seen) => format!("这将是本机信任的第一个信任根：请先与制作者从别的途径给出的指纹核对，再加上 --fingerprint {seen}"),
             Self::Damaged(count) => format!("有{count}条记录损坏，其余完好"),
         }
     }
@@ -59,7 +63,10 @@ fn role(what: &str) -> &str {
         "export" => "导出文件",
         "PIN" => "PIN码",
         "folder of pictures" => "照片文件夹",
-        "pack" => "模型包",
+        "pack" => "数据包",
+        "root" => "信任根文件",
+        "credential" => "凭证文件",
+        "sealed file" => "封装文件",
         "root certificate" => "根证书文件",
         "token" => "令牌文件",
         other => other,
@@ -80,5 +87,6 @@ pub(crate) trait IntoApp {}
 impl IntoApp for barefoot_app::clinic::ClinicError {}
 impl IntoApp for barefoot_app::knowledge::KnowledgeError {}
 impl IntoApp for barefoot_app::trust::PackError {}
+impl IntoApp for barefoot_app::trust::TrustError {}
 impl IntoApp for barefoot_app::vision::ModelError {}
 impl IntoApp for barefoot_app::vision::PhotoError {}

@@ -52,7 +52,7 @@ impl Extend {
         if occupied || self.out.is_file() {
             return Err(CliError::Occupied);
         }
-        let pack = packs::find(&self.pack, home)?;
+        let pack = packs::find(&self.pack, home, output)?.pack;
         let mut extension = Extension::new(&pack, &packs::encyclopedia()?, &self.slug, &self.label, self.malignant)?;
         let files = pictures(&self.pictures)?;
         let bar = output.progress(files.len() as u64);

@@ -14,6 +14,7 @@ mod language;
 mod output;
 mod packs;
 mod records;
+mod signing;
 mod sync;
 
 use clap::{Args, Parser, Subcommand};
@@ -86,7 +87,7 @@ enum Command {
     Purge(records::Purge),
     /// Send cases to the server and fetch answers
     Sync(sync::Sync),
-    /// Model packs
+    /// Model packs, and whose signatures count
     #[command(subcommand)]
     Pack(packs::PackCommand),
     /// Time the parts of the work on this machine

@@ -1,8 +1,8 @@
 //! One assessment: photos and findings in; quality, the image model's answer, a ranked differential, urgency and questions out.
 
-use crate::AppError;
 use crate::fusion::{photo_likelihood, raise_by_photo};
 use crate::indicators::indicators;
+use crate::{AppError, PackOrigin, Verification};
 use barefoot_clinic::{Clinic, NewEncounter, NewPhoto, ObservedFinding};
 use barefoot_knowledge::{Bilingual, Differential, Encyclopedia, Patient, Question, Ranked, Sex, Triage, Urgency};
 use barefoot_trust::Pack;
@@ -61,6 +61,8 @@ pub struct Assessment {
     pub ask_next: Vec<Question>,
     /// The leading disease's short card.
     pub card: Option<Card>,
+    /// How the doctor stands; where assessments are locked, `image`, `differential`, `ask_next` and `card` are empty.
+    pub verification: Verification,
     /// What a reader must know of any answer.
     pub notice: Bilingual,
 }
@@ -93,6 +95,8 @@ pub struct QualityAssessment {
 pub struct ImageAssessment {
     /// Pack and version.
     pub pack: String,
+    /// Who vouches for the pack.
+    pub origin: PackOrigin,
     /// What it dares to say.
     pub outcome: Outcome,
     /// False when the photo does not resemble what the model was trained on; then nothing is named.
@@ -126,11 +130,27 @@ pub struct Assessed {
 }
 
 impl Assessed {
+    /// Marks the answer with how the doctor stands, before it is shown or recorded, and takes out of it what this doctor may not have: all
+    /// but quality, findings and urgency. An answer that was not marked is labelled as an unverified doctor's.
+    pub fn mark(&mut self, verification: Verification) {
+        let answer = &mut self.assessment;
+        if verification.is_locked() {
+            answer.image = None;
+            answer.differential.clear();
+            answer.ask_next.clear();
+            answer.card = None;
+        }
+        answer.verification = verification;
+    }
+
     /// The heat map of the photo that speaks for all, drawn over it, as a PNG file: where the likeliest label of the photo alone was seen.
     ///
     /// # Errors
-    /// When there is no photo or the encoder fails.
+    /// When there is no photo, assessments are locked for this doctor, or the encoder fails.
     pub fn heat_map(&self) -> Result<Vec<u8>, AppError> {
+        if self.assessment.verification.is_locked() {
+            return Err(AppError::AssessmentLocked);
+        }
         match (self.heat_maps.get(self.best), self.pictures.get(self.best)) {
             (Some(map), Some(picture)) => Ok(map.over(picture)?),
             _ => Err(AppError::Nothing),
@@ -143,6 +163,7 @@ impl Assessed {
 pub struct Assessor {
     model: ImageModel,
     encyclopedia: Encyclopedia,
+    origin: PackOrigin,
 }
 
 impl Assessor {
@@ -155,7 +176,13 @@ impl Assessor {
         for label in model.labels() {
             encyclopedia.names(&label.slug).map_err(|_| AppError::UnknownSlug)?;
         }
-        Ok(Self { model, encyclopedia })
+        Ok(Self { model, encyclopedia, origin: PackOrigin::Local })
+    }
+
+    /// Says who vouches for the pack; otherwise nobody does.
+    #[must_use]
+    pub fn vouched_by(self, origin: PackOrigin) -> Self {
+        Self { origin, ..self }
     }
 
     /// The encyclopedia.
@@ -218,6 +245,7 @@ impl Assessor {
             urgency,
             ask_next,
             card,
+            verification: Verification::default(),
             notice: notice(),
         };
         Ok(Assessed { assessment, pictures, heat_maps, best: best_at })
@@ -278,6 +306,7 @@ impl Assessor {
         classes.sort_by(|a, b| b.p.total_cmp(&a.p));
         ImageAssessment {
             pack: self.model.pack(),
+            origin: self.origin,
             outcome: look.outcome,
             in_scope: look.in_scope,
             classes: if usable { classes } else { Vec::new() },

@@ -4,7 +4,7 @@ use crate::extend::ExtensionError;
 use barefoot_clinic::ClinicError;
 use barefoot_knowledge::KnowledgeError;
 use barefoot_sync::SyncError;
-use barefoot_trust::PackError;
+use barefoot_trust::{PackError, TrustError};
 use barefoot_vision::{ModelError, PhotoError, PrototypeError};
 
 /// What a shell can be told. No text holds patient data.
@@ -16,6 +16,9 @@ pub enum AppError {
     /// The pack is refused.
     #[error(transparent)]
     Pack(#[from] PackError),
+    /// Something is not trusted.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The model is unusable.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -31,6 +34,9 @@ pub enum AppError {
     /// Nothing to assess.
     #[error("give at least one photo, or findings in words")]
     Nothing,
+    /// The doctor is not verified and the grace period is over.
+    #[error("assessments are locked until this doctor is verified: `barefoot credential show` says how; cases are recorded as ever")]
+    AssessmentLocked,
     /// The pack is of another kind.
     #[error("this pack is no image model: choose one that `barefoot pack list` shows")]
     OtherPack,
@@ -55,12 +61,14 @@ impl AppError {
             Self::Photo(PhotoError::FileTooLarge) => "photo.file_too_large",
             Self::Photo(PhotoError::TooManyPixels) => "photo.too_many_pixels",
             Self::Pack(_) => "pack.refused",
+            Self::Trust(error) => error.code(),
             Self::Model(_) => "model.unusable",
             Self::Knowledge(KnowledgeError::NoArticle) => "knowledge.no_article",
             Self::Knowledge(_) => "knowledge.unusable",
             Self::Clinic(error) => error.code(),
             Self::Sync(error) => error.code(),
             Self::Nothing => "assess.nothing",
+            Self::AssessmentLocked => "assess.locked",
             Self::OtherPack => "pack.other_kind",
             Self::UnknownSlug => "assess.unknown_slug",
             Self::Prototype(_) | Self::Extension(_) => "pack.not_extended",
@@ -72,13 +80,15 @@ impl AppError {
     pub fn zh(&self) -> String {
         match self {
             Self::Photo(error) => error.zh().to_owned(),
-            Self::Pack(error) => format!("数据包不可用，请重新获取（{error}）"),
+            Self::Pack(error) => error.zh(),
+            Self::Trust(error) => error.zh(),
             Self::Model(error) => format!("模型包不可用，请更新（{error}）"),
             Self::Knowledge(KnowledgeError::NoArticle) => "没有这个条目，请用 barefoot search 查找".to_owned(),
             Self::Knowledge(error) => format!("百科不可用，请更新（{error}）"),
             Self::Clinic(error) => error.zh(),
             Self::Sync(error) => error.zh(),
             Self::Nothing => "请至少给一张照片，或用文字描述所见".to_owned(),
+            Self::AssessmentLocked => "医生未经验证，辅助意见已锁定：请看 barefoot credential show；病例照常记录".to_owned(),
             Self::OtherPack => "这不是影像模型包：请从 barefoot pack list 中选择".to_owned(),
             Self::UnknownSlug => "模型包中的疾病不在百科里：请同时更新两者".to_owned(),
             Self::Prototype(error) => error.zh(),

@@ -8,6 +8,8 @@ mod error;
 mod extend;
 mod fusion;
 mod indicators;
+mod packs;
+mod standing;
 pub mod sync;
 
 pub use assess::{
@@ -20,3 +22,5 @@ pub use barefoot_trust as trust;
 pub use barefoot_vision as vision;
 pub use error::AppError;
 pub use extend::{Extended, Extension, ExtensionError};
+pub use packs::{FoundPack, PackOrigin, Packs};
+pub use standing::{Verification, device_keys};

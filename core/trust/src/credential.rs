@@ -167,13 +167,14 @@ pub struct Revocations {
     pub credentials: BTreeSet<String>,
 }
 
-impl Revocations {
+impl Default for Revocations {
     /// A list of nobody, before the first.
-    #[must_use]
-    pub fn none() -> Self {
+    fn default() -> Self {
         Self { format: FORMAT, version: 0, made_at: Timestamp::UNIX_EPOCH, credentials: BTreeSet::new() }
     }
+}
 
+impl Revocations {
     /// Reads a list that enough of the role's keys have signed. No I/O.
     ///
     /// # Errors

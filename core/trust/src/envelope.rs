@@ -55,17 +55,23 @@ impl Envelope {
 
     /// The text, once enough of the role's keys have signed it.
     pub(crate) fn verified(&self, purpose: Purpose, role: &Role) -> Result<&str, TrustError> {
-        let holds = |key: &&PublicKey| {
-            let signature = self.signatures.get(key).and_then(|digits| unhex(digits));
-            signature.is_some_and(|signature| key.verifies(purpose.name(), self.payload.as_bytes(), &signature))
-        };
-        let enough = role.keys.iter().filter(holds).count() >= role.threshold;
+        let enough = role.keys.iter().filter(|key| self.is_signed_by(purpose, key)).count() >= role.threshold;
         if enough && role.threshold > 0 { Ok(&self.payload) } else { Err(TrustError::Signatures) }
     }
 
     /// The text, signed or not: for who adds a signature, and for a root that vouches for itself.
     pub(crate) fn unverified(&self) -> &str {
         &self.payload
+    }
+
+    /// Who has signed it so; others may have signed something else.
+    pub(crate) fn signers(&self, purpose: Purpose) -> Vec<PublicKey> {
+        self.signatures.keys().filter(|key| self.is_signed_by(purpose, key)).copied().collect()
+    }
+
+    fn is_signed_by(&self, purpose: Purpose, key: &PublicKey) -> bool {
+        let signature = self.signatures.get(key).and_then(|digits| unhex(digits));
+        signature.is_some_and(|signature| key.verifies(purpose.name(), self.payload.as_bytes(), &signature))
     }
 
     pub(crate) fn to_text(&self) -> Result<String, TrustError> {

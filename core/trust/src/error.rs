@@ -48,6 +48,9 @@ pub enum TrustError {
     /// The signature is of another pack.
     #[error("the signature belongs to another pack: fetch the pack again")]
     OtherPack,
+    /// The root's time is over.
+    #[error("the root that this device trusts has expired, so no new packs are taken: bring the next root with `barefoot pack trust ROOT`, or check this device's date")]
+    RootExpired,
     /// The pack was never signed.
     #[error("this pack is not signed: fetch a signed one, or name its folder with --pack to try it")]
     Unsigned,
@@ -92,6 +95,7 @@ impl TrustError {
             Self::Rollback => "trust.rollback",
             Self::VersionReused => "trust.version_reused",
             Self::OtherPack => "trust.other_pack",
+            Self::RootExpired => "trust.root_expired",
             Self::Unsigned => "trust.unsigned",
             Self::OtherDevice => "credential.other_device",
             Self::Revoked => "credential.revoked",
@@ -107,7 +111,7 @@ impl TrustError {
     #[must_use]
     pub fn zh(&self) -> String {
         match self {
-            Self::Pack(error) => format!("数据包不可用，请重新获取（{error}）"),
+            Self::Pack(error) => error.zh(),
             Self::Io(error) => format!("文件无法使用：{error}"),
             Self::Random(error) => format!("系统无法提供随机数：{error}"),
             Self::Key => "这不是密钥：公钥是64个十六进制数字，密钥文件由 barefoot pack keygen 生成".to_owned(),
@@ -121,6 +125,7 @@ impl TrustError {
             Self::Rollback => "比本机已有的版本旧：请获取最新的".to_owned(),
             Self::VersionReused => "此版本号曾用于另一个数据包：请重新获取".to_owned(),
             Self::OtherPack => "签名属于另一个数据包：请重新获取".to_owned(),
+            Self::RootExpired => "本机信任的信任根已过期，不再接受新数据包：请用 barefoot pack trust 接受下一个信任根，或检查本机日期".to_owned(),
             Self::Unsigned => "此数据包没有签名：请获取有签名的，或用 --pack 指定其文件夹试用".to_owned(),
             Self::OtherDevice => {
                 "此凭证发给了另一台设备：请把 barefoot credential show 显示的设备密钥交给发证机构重新申请".to_owned()

@@ -5,7 +5,7 @@
 
 use crate::envelope::{ENVELOPE_LIMIT, Envelope, Purpose};
 use crate::key::hex;
-use crate::{Root, SigningKey, TrustError};
+use crate::{PublicKey, Root, SigningKey, TrustError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -45,7 +45,7 @@ pub enum PackError {
         source: io::Error,
     },
     /// The manifest is not one.
-    #[error("the pack's manifest is not readable: {0}")]
+    #[error("the pack's manifest is not readable, fetch the pack again: {0}")]
     Manifest(#[from] serde_json::Error),
     /// Made for another version of Barefoot.
     #[error("the pack has format {0}, this version of Barefoot reads format {FORMAT}: update Barefoot or the pack")]
@@ -66,8 +66,26 @@ pub enum PackError {
     #[error("the pack file {0} is not the one that its manifest describes: fetch the pack again")]
     Changed(String),
     /// A file that the pack's kind needs is not there.
-    #[error("the pack lacks the file {0}")]
+    #[error("the pack lacks the file {0}: fetch the pack again")]
     Missing(String),
+}
+
+impl PackError {
+    /// The sentence in Chinese.
+    #[must_use]
+    pub fn zh(&self) -> String {
+        match self {
+            Self::Io { path, source } => format!("无法读取数据包文件{}：{source}", path.display()),
+            Self::Manifest(error) => format!("数据包的清单无法读取，请重新获取（{error}）"),
+            Self::Format(format) => format!("数据包的格式是{format}，本版本只能读取格式{FORMAT}：请升级程序或更换数据包"),
+            Self::Name => "数据包指向自身文件夹以外的文件：请勿使用，并询问文件来源".to_owned(),
+            Self::Archive => "数据包中有不该有的内容：请勿使用，并重新获取".to_owned(),
+            Self::TooLarge => "数据包过大，不可能是正常的数据包：请重新获取".to_owned(),
+            Self::Id => "数据包的名称或版本号不对：名称只能用小写字母、数字和连字符，版本号形如1.2.3".to_owned(),
+            Self::Changed(name) => format!("数据包文件{name}与清单不符：请重新获取"),
+            Self::Missing(name) => format!("数据包缺少文件{name}：请重新获取"),
+        }
+    }
 }
 
 /// What every pack says of itself; the rest of its manifest belongs to its kind.
@@ -271,6 +289,14 @@ impl Pack {
     #[must_use]
     pub fn signature(&self) -> Option<&[u8]> {
         self.signature.as_deref()
+    }
+
+    /// Whose signatures it bears, trusted or not.
+    ///
+    /// # Errors
+    /// When its signature is none.
+    pub fn signers(&self) -> Result<Vec<PublicKey>, TrustError> {
+        self.signature().map_or(Ok(Vec::new()), |bytes| Ok(Envelope::parse(bytes)?.signers(Purpose::Pack)))
     }
 
     /// What the pack says of itself.

@@ -3,7 +3,7 @@
 //! is an act of whoever sets the device up.
 
 use crate::envelope::{Envelope, Purpose};
-use crate::{PublicKey, SigningKey, TrustError};
+use crate::{FileEntry, PublicKey, SigningKey, TrustError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -40,6 +40,9 @@ pub struct Root {
     pub version: u64,
     /// When it was made.
     pub made_at: Timestamp,
+    /// From when on no new pack is taken under it, so that keys stolen long ago and never replaced end by themselves. What is installed
+    /// stays in use, and the next root follows an expired one like any other.
+    pub expires: Option<Timestamp>,
     /// Who signs the next root.
     pub root: Role,
     /// Who signs packs.
@@ -57,7 +60,7 @@ impl Root {
     /// What a new root is to say; [`RootDraft`] makes a file of it.
     #[must_use]
     pub fn new(version: u64, made_at: Timestamp, root: Role, packs: Role, credentials: Role) -> Self {
-        Self { format: FORMAT, version, made_at, root, packs, credentials }
+        Self { format: FORMAT, version, made_at, expires: None, root, packs, credentials }
     }
 
     /// Reads a root that is to follow `current`; the first one vouches for itself. No I/O.
@@ -84,6 +87,14 @@ impl Root {
             }
             _ => Ok(root),
         }
+    }
+
+    /// SHA-256 of what a root's file says, hex: the same however many have signed it. People compare it before they accept a first root.
+    ///
+    /// # Errors
+    /// When it is no root's file.
+    pub fn fingerprint(text: &[u8]) -> Result<String, TrustError> {
+        Ok(FileEntry::of(Envelope::parse(text)?.unverified().as_bytes()).sha256)
     }
 
     fn check(&self) -> Result<(), TrustError> {
@@ -123,6 +134,12 @@ impl RootDraft {
     /// Adds a signature.
     pub fn sign(&mut self, key: &SigningKey) {
         self.0.sign(Purpose::Root, key);
+    }
+
+    /// Who has signed it.
+    #[must_use]
+    pub fn signers(&self) -> Vec<PublicKey> {
+        self.0.signers(Purpose::Root)
     }
 
     /// The file's text.

@@ -69,6 +69,22 @@ impl Standing {
     ];
 }
 
+impl Standing {
+    /// The name of its row.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NoAuthority => "no_authority",
+            Self::Verified => "verified",
+            Self::ExpiredInGrace => "expired_in_grace",
+            Self::Expired => "expired",
+            Self::UnverifiedInGrace => "unverified_in_grace",
+            Self::Unverified => "unverified",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
 impl Act {
     /// All of them, in the order of the columns of [`RULES`].
     pub const ALL: [Self; 4] = [Self::Learn, Self::Capture, Self::Urgency, Self::Assess];
@@ -106,6 +122,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// A standing without any credential.
+    #[must_use]
+    pub fn without(standing: Standing, reason: Option<TrustError>) -> Self {
+        Self { standing, doctor: None, until: None, reason }
+    }
+
     /// What the table says for this standing.
     #[must_use]
     pub fn rule(&self, act: Act) -> Ruling {
@@ -175,7 +197,8 @@ mod tests {
         let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/credentials.md")).expect("guide");
         for (standing, row) in Standing::ALL.iter().zip(RULES) {
             let cells: Vec<String> = row.iter().map(name).collect();
-            let line = format!("| `{}` | {} |", name(standing), cells.join(" | "));
+            assert_eq!(name(standing), standing.code());
+            let line = format!("| `{}` | {} |", standing.code(), cells.join(" | "));
             assert!(guide.contains(&line), "the guide lacks: {line}");
         }
     }

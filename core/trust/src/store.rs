@@ -1,4 +1,4 @@
-//! What one device trusts and has had: `trust.json` and `packs/` in the data folder. Holds nothing of patients.
+//! What one device trusts and has had: `trust.json` and `signed-packs/` in the data folder. Holds nothing of patients.
 //!
 //! `trust.json` is replaced whole, under a lock; that one rename is what installs a pack, accepts a root or takes a credential, so a
 //! killed process leaves the state before or after it. Packs lie in folders of their own that nothing else uses until then. Whoever may
@@ -16,7 +16,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 const STATE: &str = "trust.json";
-const PACKS: &str = "packs";
+const PACKS: &str = "signed-packs";
 /// No honest state is larger, bytes.
 const STATE_LIMIT: u64 = 16 << 20;
 /// A clock that jumps further ahead than this is not taken for the time: a wrong date must not expire credentials for good.
@@ -29,8 +29,9 @@ struct State {
     root: Option<Root>,
     root_accepted_at: Option<Timestamp>,
     packs: BTreeMap<String, PackState>,
-    credential: Option<String>,
-    revocations: Option<Revocations>,
+    /// Tokens, one for each doctor's name.
+    credentials: Vec<String>,
+    revocations: Revocations,
     /// No time before this one is believed.
     trusted_time: Option<Timestamp>,
     /// Devices whose sealed files are taken.
@@ -54,8 +55,8 @@ pub struct Installed {
     pub pack: Pack,
     /// What its signers state.
     pub statement: Statement,
-    /// The newest one could not be used, and this is the one before it.
-    pub fell_back: bool,
+    /// Why the newest one could not be used, where this is the one before it.
+    pub instead_of: Option<TrustError>,
 }
 
 /// What one device trusts. Every change is on the disk when its function returns.
@@ -85,10 +86,9 @@ impl TrustStore {
     /// # Errors
     /// When the root is refused; see [`Root::accept`].
     pub fn accept_root(&mut self, text: &[u8], clock: Timestamp) -> Result<Root, TrustError> {
-        let known = self.state.root.clone();
         self.change(|state| {
             let root = Root::accept(text, state.root.as_ref())?;
-            if known.as_ref() != Some(&root) {
+            if state.root.as_ref() != Some(&root) {
                 believe(state, root.made_at);
                 // New credential keys may need new credentials: the grace period starts anew with each root.
                 state.root_accepted_at = Some(time(state, clock));
@@ -102,38 +102,42 @@ impl TrustStore {
     /// program's own pack of that id, which counts as had. Does I/O.
     ///
     /// # Errors
-    /// When it is not signed by enough keys, older than what was had, or `usable` refuses it.
+    /// When it is not signed by enough keys, older than what was had, the root has expired, or `usable` refuses it.
     pub fn install_pack<E: From<TrustError>>(
         &mut self,
         source: &Path,
+        clock: Timestamp,
         built_in: impl FnOnce(&str) -> Option<Pack>,
         usable: impl FnOnce(&Pack) -> Result<(), E>,
     ) -> Result<Statement, E> {
-        let root = self.state.root.clone().ok_or(TrustError::NoRoot)?;
-        let (pack, statement) = Pack::read_signed(source, &root)?;
+        let (_lock, mut state) = self.lock()?;
+        let root = state.root.as_ref().ok_or(TrustError::NoRoot)?;
+        if root.expires.is_some_and(|end| time(&state, clock) >= end) {
+            return Err(TrustError::RootExpired.into());
+        }
+        let (pack, statement) = Pack::read_signed(source, root)?;
         let id = pack.manifest().id.clone();
         if let Some(own) = built_in(&id) {
             let numbers = own.manifest().numbers().map_err(TrustError::from)?;
             follows(&pack, numbers, &own.manifest_sha256())?;
         }
+        let before = state.packs.get(&id);
+        if let Some(before) = before {
+            follows(&pack, before.seen.parse().map_err(TrustError::from)?, &before.seen_manifest)?;
+        }
         usable(&pack)?;
-        let shelf = self.folder.join(PACKS).join(&id);
-        private_folder(&shelf).map_err(TrustError::from)?;
-        let written = write_folder(&pack, &shelf)?;
-        let name = written.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let signed_at = statement.signed_at;
-        self.change(|state| {
-            let before = state.packs.get(&id);
-            if let Some(before) = before {
-                follows(&pack, before.seen.parse()?, &before.seen_manifest)?;
-            }
-            let previous = before.map(|before| before.current.clone());
-            let seen = pack.manifest().numbers()?.to_string();
-            let now = PackState { seen, seen_manifest: pack.manifest_sha256(), current: name, previous };
-            state.packs.insert(id.clone(), now);
-            believe(state, signed_at);
-            Ok(())
-        })?;
+        let written = write_folder(&pack, &self.folder.join(PACKS).join(&id))?;
+        let current = written.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let seen_manifest = pack.manifest_sha256();
+        // The same pack again, perhaps with newer signatures, is no successor: what came before it is still what came before it.
+        let previous = before.and_then(|before| match before.seen_manifest == seen_manifest {
+            true => before.previous.clone(),
+            false => Some(before.current.clone()),
+        });
+        let seen = pack.manifest().numbers().map_err(TrustError::from)?.to_string();
+        state.packs.insert(id.clone(), PackState { seen, seen_manifest, current, previous });
+        believe(&mut state, statement.signed_at);
+        self.save(state)?;
         // From here on the state names the folder.
         let _kept = written.keep();
         self.sweep(&id);
@@ -147,13 +151,12 @@ impl TrustStore {
     /// When there are some, and none can be used.
     pub fn pack(&self, id: &str, built_in: Option<Version>) -> Result<Option<Installed>, TrustError> {
         let (Some(installed), Some(root)) = (self.state.packs.get(id), self.root()) else { return Ok(None) };
-        let mut refusal = None;
-        let folders = std::iter::once(&installed.current).chain(&installed.previous);
-        for (turn, folder) in folders.enumerate() {
+        let mut refusal: Option<TrustError> = None;
+        for folder in std::iter::once(&installed.current).chain(&installed.previous) {
             match Pack::read_signed(&self.folder.join(PACKS).join(id).join(folder), root) {
                 Ok((pack, statement)) => {
                     let older = built_in.is_some_and(|own| pack.manifest().numbers().is_ok_and(|version| version < own));
-                    return Ok((!older).then_some(Installed { pack, statement, fell_back: turn > 0 }));
+                    return Ok((!older).then_some(Installed { pack, statement, instead_of: refusal }));
                 }
                 Err(error) => refusal = refusal.or(Some(error)),
             }
@@ -166,7 +169,7 @@ impl TrustStore {
         self.state.packs.keys().map(String::as_str)
     }
 
-    /// Takes a credential for this device. Does I/O.
+    /// Takes a credential for this device, in place of an earlier one of the same name. Does I/O.
     ///
     /// # Errors
     /// When it is forged, for another device, revoked, or its time is over or has not come.
@@ -181,10 +184,14 @@ impl TrustStore {
             let credential = Credential::open(token, &root.credentials)?;
             // It was issued at that time, whatever this clock says.
             let now = time(state, clock).max(credential.claims.iat);
-            let none = Revocations::none();
-            credential.counts(Some(device), state.revocations.as_ref().unwrap_or(&none), now)?;
+            credential.counts(Some(device), &state.revocations, now)?;
+            let same_name = |old: &String| {
+                Credential::open(old, &root.credentials).is_ok_and(|old| old.claims.sub == credential.claims.sub)
+            };
+            let mut kept: Vec<String> = state.credentials.iter().filter(|old| !same_name(old)).cloned().collect();
+            kept.push(token.trim().to_owned());
+            state.credentials = kept;
             believe(state, credential.claims.iat);
-            state.credential = Some(token.trim().to_owned());
             Ok(credential.claims)
         })
     }
@@ -197,65 +204,61 @@ impl TrustStore {
         self.change(|state| {
             let root = state.root.as_ref().ok_or(TrustError::NoRoot)?;
             let list = Revocations::open(text, &root.credentials)?;
-            if let Some(before) = &state.revocations {
-                let forgets = !list.credentials.is_superset(&before.credentials);
-                if list.version < before.version || (list.version == before.version && list != *before) || forgets {
-                    return Err(TrustError::Rollback);
-                }
+            let before = &state.revocations;
+            let forgets = !list.credentials.is_superset(&before.credentials);
+            if list.version < before.version || (list.version == before.version && list != *before) || forgets {
+                return Err(TrustError::Rollback);
             }
             believe(state, list.made_at);
-            state.revocations = Some(list.clone());
+            state.revocations = list.clone();
             Ok(list)
         })
     }
 
-    /// The list of revocations at hand.
+    /// The list of revocations at hand; version 0 before the first.
     #[must_use]
-    pub fn revocations(&self) -> Option<&Revocations> {
-        self.state.revocations.as_ref()
+    pub fn revocations(&self) -> &Revocations {
+        &self.state.revocations
     }
 
-    /// The credential at hand, as its token.
+    /// The credential of a doctor by name, or of the only doctor, as its token.
     #[must_use]
-    pub fn token(&self) -> Option<&str> {
-        self.state.credential.as_deref()
+    pub fn token(&self, doctor: Option<&str>) -> Option<&str> {
+        let role = &self.root()?.credentials;
+        let of_doctor = |token: &&String| {
+            let credential = Credential::open(token, role);
+            credential.is_ok_and(|credential| doctor.is_none_or(|doctor| doctor.trim() == credential.claims.sub.trim()))
+        };
+        self.state.credentials.iter().rev().find(of_doctor).map(String::as_str)
     }
 
-    /// How the doctor stands on this device at this clock. No I/O.
+    /// How a doctor stands on this device at this clock. `doctor` is the name of who has signed in, where somebody has: on a shared phone a
+    /// credential counts for the doctor whose name it bears, and for nobody else. No I/O.
     #[must_use]
-    pub fn verdict(&self, device: Option<&PublicKey>, clock: Timestamp) -> Verdict {
+    pub fn verdict(&self, device: Option<&PublicKey>, doctor: Option<&str>, clock: Timestamp) -> Verdict {
         let Some(root) = self.root() else {
-            return Verdict { standing: Standing::NoAuthority, doctor: None, until: None, reason: None };
+            return Verdict::without(Standing::NoAuthority, None);
         };
         let now = time(&self.state, clock);
         let grace = SignedDuration::from_hours(24 * GRACE_DAYS);
         let within = |from: Timestamp| from.checked_add(grace).ok().filter(|end| now < *end);
-        let unverified = |doctor, reason| {
+        let unverified = |reason| {
             let until = self.state.root_accepted_at.and_then(within);
             let standing = if until.is_some() { Standing::UnverifiedInGrace } else { Standing::Unverified };
-            Verdict { standing, doctor, until, reason }
+            Verdict { standing, doctor: None, until, reason }
         };
-        let Some(token) = &self.state.credential else { return unverified(None, None) };
-        let credential = match Credential::open(token, &root.credentials) {
-            Ok(credential) => credential,
-            Err(error) => return unverified(None, Some(error)),
-        };
-        let none = Revocations::none();
-        let revocations = self.state.revocations.as_ref().unwrap_or(&none);
-        let doctor = Some(credential.claims.sub.clone());
-        match credential.counts(device, revocations, now) {
-            Ok(()) => {
-                Verdict { standing: Standing::Verified, doctor, until: Some(credential.claims.exp), reason: None }
-            }
-            Err(error @ TrustError::Expired) => {
-                let until = within(credential.claims.exp);
-                let standing = if until.is_some() { Standing::ExpiredInGrace } else { Standing::Expired };
-                Verdict { standing, doctor, until, reason: Some(error) }
-            }
-            Err(error @ TrustError::Revoked) => {
-                Verdict { standing: Standing::Revoked, doctor, until: None, reason: Some(error) }
-            }
-            Err(error) => unverified(doctor, Some(error)),
+        let credential = self.token(doctor).and_then(|token| Credential::open(token, &root.credentials).ok());
+        let Some(credential) = credential else { return unverified(None) };
+        let end = credential.claims.exp;
+        let of = |standing, until, reason| Verdict { standing, doctor: Some(credential.claims.sub.clone()), until, reason };
+        match credential.counts(device, &self.state.revocations, now) {
+            Ok(()) => of(Standing::Verified, Some(end), None),
+            Err(reason @ TrustError::Expired) => match within(end) {
+                Some(until) => of(Standing::ExpiredInGrace, Some(until), Some(reason)),
+                None => of(Standing::Expired, None, Some(reason)),
+            },
+            Err(reason @ TrustError::Revoked) => of(Standing::Revoked, None, Some(reason)),
+            Err(reason) => unverified(Some(reason)),
         }
     }
 
@@ -300,26 +303,35 @@ impl TrustStore {
             return true;
         }
         let (Some(root), Some(token)) = (self.root(), token) else { return false };
-        let none = Revocations::none();
-        let revocations = self.state.revocations.as_ref().unwrap_or(&none);
         let now = time(&self.state, clock);
-        Credential::open(token, &root.credentials).is_ok_and(|c| c.counts(Some(sender), revocations, now).is_ok())
+        let counts = |c: Credential| c.counts(Some(sender), &self.state.revocations, now).is_ok();
+        Credential::open(token, &root.credentials).is_ok_and(counts)
     }
 
     /// Reads, changes and writes the state, alone.
     fn change<T>(&mut self, change: impl FnOnce(&mut State) -> Result<T, TrustError>) -> Result<T, TrustError> {
+        let (_lock, mut state) = self.lock()?;
+        let done = change(&mut state)?;
+        self.save(state)?;
+        Ok(done)
+    }
+
+    /// Waits until no other process changes the state; the state as it then is.
+    fn lock(&self) -> Result<(File, State), TrustError> {
         private_folder(&self.folder)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(self.folder.join("trust.lock"))?;
         lock.lock()?;
-        let mut state = load(&self.folder)?;
-        let done = change(&mut state)?;
+        Ok((lock, load(&self.folder)?))
+    }
+
+    fn save(&mut self, state: State) -> Result<(), TrustError> {
         let mut draft = tempfile::NamedTempFile::new_in(&self.folder)?;
         draft.write_all(&serde_json::to_vec_pretty(&state).map_err(|_| TrustError::State)?)?;
         draft.as_file().sync_all()?;
         draft.persist(self.folder.join(STATE)).map_err(|error| error.error)?;
         sync_folder(&self.folder)?;
         self.state = state;
-        Ok(done)
+        Ok(())
     }
 
     /// Removes the folders of a pack that the state no longer names; what cannot be removed now goes the next time.
@@ -365,6 +377,7 @@ fn follows(pack: &Pack, seen: Version, manifest: &str) -> Result<(), TrustError>
 
 /// Writes a pack into a folder that nothing uses yet, and onto the disk; dropped, it is gone.
 fn write_folder(pack: &Pack, shelf: &Path) -> Result<tempfile::TempDir, TrustError> {
+    private_folder(shelf)?;
     let folder = tempfile::Builder::new().prefix(&format!("{}-", pack.manifest().numbers()?)).tempdir_in(shelf)?;
     for (name, bytes) in pack.all_files() {
         let path = folder.path().join(name);

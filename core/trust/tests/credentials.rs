@@ -26,7 +26,7 @@ fn standing_of(token: &str, at: i64, dir: &Path) -> Result<Standing, String> {
     let mut store = device(dir);
     let taken = store.install_credential(token, &this_device().public(), day(at));
     taken.map_err(|error| error.code().to_owned())?;
-    Ok(store.verdict(Some(&this_device().public()), day(at)).standing)
+    Ok(store.verdict(Some(&this_device().public()), None, day(at)).standing)
 }
 
 /// The claims as JSON, changed and signed as PASETO signs.
@@ -113,7 +113,7 @@ fn time_passes_and_no_clock_brings_it_back() {
     let dir = tempfile::tempdir().expect("dir");
     let me = this_device().public();
     let mut store = TrustStore::open(dir.path()).expect("opens");
-    let at = |store: &TrustStore, days: i64| store.verdict(Some(&me), day(days)).standing;
+    let at = |store: &TrustStore, days: i64| store.verdict(Some(&me), None, day(days)).standing;
     for clock in [-YEARS_10, 0, YEARS_10] {
         assert_eq!(at(&store, clock), Standing::NoAuthority, "{clock}");
     }
@@ -150,12 +150,12 @@ fn who_is_revoked_has_no_grace_and_lists_do_not_forget() {
     let mine = claims(0, 365);
     let token = mine.issue(&key(20)).expect("issues");
     store.install_credential(&token, &me, day(1)).expect("installs");
-    let (first, first_text) = Revocations::none().add(&["0".repeat(32)], &key(20), day(2)).expect("adds");
+    let (first, first_text) = Revocations::default().add(&["0".repeat(32)], &key(20), day(2)).expect("adds");
     let (second, second_text) = first.add(&[mine.jti.clone()], &key(20), day(3)).expect("adds");
     store.install_revocations(first_text.as_bytes()).expect("takes");
-    assert_eq!(store.verdict(Some(&me), day(4)).standing, Standing::Verified);
+    assert_eq!(store.verdict(Some(&me), None, day(4)).standing, Standing::Verified);
     store.install_revocations(second_text.as_bytes()).expect("takes");
-    assert_eq!(store.verdict(Some(&me), day(4)).standing, Standing::Revoked);
+    assert_eq!(store.verdict(Some(&me), None, day(4)).standing, Standing::Revoked);
     assert!(matches!(store.install_credential(&token, &me, day(4)), Err(TrustError::Revoked)));
     assert!(matches!(store.install_revocations(first_text.as_bytes()), Err(TrustError::Rollback)));
     let mut forgetting = second.clone();
@@ -165,9 +165,9 @@ fn who_is_revoked_has_no_grace_and_lists_do_not_forget() {
     let (_, stranger) = second.add(&[], &key(30), day(5)).expect("adds");
     assert!(matches!(store.install_revocations(stranger.as_bytes()), Err(TrustError::Signatures)));
     assert!(matches!(store.install_revocations(b"{}"), Err(TrustError::Damaged)));
-    assert_eq!(store.verdict(Some(&me), day(4)).standing, Standing::Revoked, "all of them changed nothing");
+    assert_eq!(store.verdict(Some(&me), None, day(4)).standing, Standing::Revoked, "all of them changed nothing");
     store.install_revocations(second_text.as_bytes()).expect("the same list again");
-    assert!(Revocations::none().add(&["../x".to_owned()], &key(20), day(1)).is_err());
+    assert!(Revocations::default().add(&["../x".to_owned()], &key(20), day(1)).is_err());
 }
 
 #[test]
@@ -179,11 +179,11 @@ fn a_root_with_other_authorities_gives_time_to_renew() {
     store.install_credential(&token, &me, day(1)).expect("installs");
     let next = barefoot_trust::Root { credentials: role(&[21], 1), ..usual(2) };
     store.accept_root(&signed_root(&next, &[0, 2]), day(100)).expect("follows");
-    assert_eq!(store.verdict(Some(&me), day(101)).standing, Standing::UnverifiedInGrace);
-    assert_eq!(store.verdict(Some(&me), day(100 + GRACE_DAYS)).standing, Standing::Unverified);
+    assert_eq!(store.verdict(Some(&me), None, day(101)).standing, Standing::UnverifiedInGrace);
+    assert_eq!(store.verdict(Some(&me), None, day(100 + GRACE_DAYS)).standing, Standing::Unverified);
     let renewed = claims(101, 365).issue(&key(21)).expect("issues");
     store.install_credential(&renewed, &me, day(102)).expect("installs");
-    assert_eq!(store.verdict(Some(&me), day(102)).standing, Standing::Verified);
+    assert_eq!(store.verdict(Some(&me), None, day(102)).standing, Standing::Verified);
 }
 
 #[test]
@@ -193,10 +193,29 @@ fn a_data_folder_carried_to_another_device_verifies_nobody() {
     let token = claims(0, 365).issue(&key(20)).expect("issues");
     store.install_credential(&token, &this_device().public(), day(1)).expect("installs");
     for other in [Some(key(41).public()), None] {
-        let verdict = store.verdict(other.as_ref(), day(100));
+        let verdict = store.verdict(other.as_ref(), None, day(100));
         assert_eq!(verdict.standing, Standing::Unverified);
         assert!(matches!(verdict.reason, Some(TrustError::OtherDevice)));
     }
+}
+
+#[test]
+fn on_a_shared_phone_a_credential_counts_for_the_doctor_whose_name_it_bears() {
+    let dir = tempfile::tempdir().expect("dir");
+    let me = this_device().public();
+    let mut store = device(dir.path());
+    for (name, days) in [("王医生", 100), ("李医生", 200)] {
+        let claims = Claims::new(name, "", me, day(0), days).expect("claims");
+        store.install_credential(&claims.issue(&key(20)).expect("issues"), &me, day(1)).expect("installs");
+    }
+    let of = |store: &TrustStore, name: &str| store.verdict(Some(&me), Some(name), day(150));
+    assert_eq!(of(&store, "李医生").standing, Standing::Verified);
+    assert_eq!(of(&store, "王医生").standing, Standing::Expired);
+    assert_eq!(of(&store, "张医生").standing, Standing::Unverified);
+    let renewed = Claims::new("王医生", "", me, day(140), 100).expect("claims").issue(&key(20)).expect("issues");
+    store.install_credential(&renewed, &me, day(150)).expect("renews");
+    assert_eq!(of(&store, "王医生").standing, Standing::Verified);
+    assert_eq!(of(&store, "李医生").standing, Standing::Verified, "the other's stays");
 }
 
 #[test]
@@ -235,12 +254,12 @@ proptest! {
             let _ = store.install_credential(&mine.issue(&key(20)).expect("issues"), &me, day(clocks[0]));
         }
         if revoked {
-            let (_, list) = Revocations::none().add(&[mine.jti], &key(20), day(2)).expect("adds");
+            let (_, list) = Revocations::default().add(&[mine.jti], &key(20), day(2)).expect("adds");
             let _ = store.install_revocations(list.as_bytes());
         }
         for clock in clocks {
             store.note_clock(day(clock)).expect("notes");
-            let standing = store.verdict(Some(&me), day(clock)).standing;
+            let standing = store.verdict(Some(&me), None, day(clock)).standing;
             for act in [Act::Capture, Act::Learn, Act::Urgency] {
                 prop_assert_eq!(rule(standing, act), Ruling::Allowed);
             }
@@ -260,7 +279,7 @@ proptest! {
             prop_assert_eq!(credential.claims, claims);
         }
         prop_assert!(Credential::open(&noise, &authority).is_err());
-        let (list, text) = Revocations::none().add(&["a".repeat(32)], &key(20), Timestamp::UNIX_EPOCH).expect("adds");
+        let (list, text) = Revocations::default().add(&["a".repeat(32)], &key(20), Timestamp::UNIX_EPOCH).expect("adds");
         let mut text = text.into_bytes();
         let place = at % text.len();
         text[place] = to;

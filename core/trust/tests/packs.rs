@@ -2,14 +2,14 @@
 
 mod support;
 
-use barefoot_trust::{Pack, PackError, TrustError, TrustStore, sign_pack, write_archive};
+use barefoot_trust::{FileEntry, Pack, PackError, TrustError, TrustStore, sign_pack, write_archive};
 use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
 use support::{day, device, key, pack, role, sign, signed, signed_root, usual};
 
 fn install(store: &mut TrustStore, source: &Path) -> Result<(), TrustError> {
-    store.install_pack(source, |_| None, |_| Ok::<(), TrustError>(())).map(drop)
+    store.install_pack(source, day(1), |_| None, |_| Ok::<(), TrustError>(())).map(drop)
 }
 
 /// What the device uses now.
@@ -44,6 +44,25 @@ fn archive(folder: &Path) -> Vec<u8> {
     out
 }
 
+/// Changes what a pack's signature states and signs it again with two keys, as no honest tool does.
+fn restate(folder: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let file = folder.join("signature.json");
+    let envelope: serde_json::Value = serde_json::from_slice(&fs::read(&file).expect("signature")).expect("JSON");
+    let mut statement = serde_json::from_str(envelope["payload"].as_str().expect("text")).expect("JSON");
+    change(&mut statement);
+    let payload = statement.to_string();
+    let signed = [b"barefoot pack v1\0", payload.as_bytes()].concat();
+    let signatures: serde_json::Map<_, _> = [10, 11]
+        .map(|n| {
+            let pair = ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::new([n; 32]));
+            let signature: String = pair.sk.sign(&signed, None).iter().map(|byte| format!("{byte:02x}")).collect();
+            (key(n).public().to_string(), signature.into())
+        })
+        .into_iter()
+        .collect();
+    fs::write(&file, serde_json::json!({ "payload": payload, "signatures": signatures }).to_string()).expect("write");
+}
+
 fn plain_entries(folder: &Path) -> Vec<(String, Vec<u8>)> {
     ["signature.json", "manifest.json", "a.bin", "b.bin"]
         .iter()
@@ -74,10 +93,19 @@ fn attacks(dir: &Path) -> Vec<(&'static str, PathBuf)> {
     all.push(("keys of another role", wrong_role));
     let twice = fresh("twice");
     let text = fs::read_to_string(twice.join("signature.json")).expect("signature");
-    let (own, other) = (key(10).public().to_string(), key(12).public().to_string());
-    let gone = key(11).public().to_string();
-    fs::write(twice.join("signature.json"), text.replace(&gone, &other).replace(&own, &own)).expect("write");
-    all.push(("one signature under another key's name", twice));
+    let (gone, other) = (key(11).public().to_string(), key(12).public().to_string());
+    fs::write(twice.join("signature.json"), text.replace(&gone, &other)).expect("write");
+    all.push(("a signature under another key's name", twice));
+    let again = pack(&dir.join("again"), "skin", "3.0.0", &[("a.bin", b"x")]);
+    sign(&again, &[10]);
+    sign(&again, &[10]);
+    all.push(("one key twice", again));
+    let repeated = pack(&dir.join("repeated"), "skin", "3.0.0", &[("a.bin", b"x")]);
+    sign(&repeated, &[10]);
+    let text = fs::read_to_string(repeated.join("signature.json")).expect("signature");
+    let line = text.lines().find(|line| line.contains(&key(10).public().to_string())).expect("a signature");
+    fs::write(repeated.join("signature.json"), text.replace(line, &format!("{line},\n{line}"))).expect("write");
+    all.push(("one signature written twice", repeated));
     let changed = fresh("changed");
     fs::write(changed.join("a.bin"), b"evil!").expect("write");
     all.push(("a changed file", changed));
@@ -97,6 +125,21 @@ fn attacks(dir: &Path) -> Vec<(&'static str, PathBuf)> {
     let missing = fresh("missing");
     fs::remove_file(missing.join("b.bin")).expect("remove");
     all.push(("a missing file", missing));
+    // Two pack signers state another id, kind or version over an honest manifest.
+    for (name, field) in [("another id", "id"), ("another kind", "kind"), ("another version", "version")] {
+        let folder = fresh(field);
+        restate(&folder, |statement| statement[field] = if field == "version" { "3.0.1".into() } else { "other".into() });
+        all.push((name, folder));
+    }
+    let later = fresh("later");
+    restate(&later, |statement| statement["format"] = 2.into());
+    all.push(("a statement of a newer format", later));
+    let newer = pack(&dir.join("newer-format"), "skin", "3.0.0", &[("a.bin", b"x")]);
+    sign(&newer, &[10, 11]);
+    let text = fs::read_to_string(newer.join("manifest.json")).expect("manifest").replace("\"format\":1", "\"format\":2");
+    fs::write(newer.join("manifest.json"), &text).expect("write");
+    restate(&newer, |s| s["manifest"] = serde_json::to_value(FileEntry::of(text.as_bytes())).expect("entry"));
+    all.push(("a signed pack of a newer format", newer));
     let grown = fresh("grown");
     let mut manifest = fs::read_to_string(grown.join("manifest.json")).expect("manifest");
     manifest.push(' ');
@@ -164,7 +207,7 @@ fn every_attack_is_refused_and_the_old_pack_still_works() {
         assert_eq!(in_use(&data), b"good", "{name}");
         assert_eq!(fs::read(data.join("trust.json")).expect("state"), before, "{name} changed the state");
     }
-    let shelves = fs::read_dir(data.join("packs/skin")).expect("shelf").count();
+    let shelves = fs::read_dir(data.join("signed-packs/skin")).expect("shelf").count();
     assert_eq!(shelves, 1, "nothing half is left");
 }
 
@@ -185,7 +228,7 @@ fn the_programs_own_pack_counts_as_had() {
     let dir = tempfile::tempdir().expect("dir");
     let mut store = device(&dir.path().join("data"));
     let own = || Pack::read(&pack(&dir.path().join("own"), "skin", "2.0.0", &[("a.bin", b"own")])).expect("reads");
-    let mut with_own = |source: &Path| store.install_pack(source, |_| Some(own()), |_| Ok::<(), TrustError>(()));
+    let mut with_own = |source: &Path| store.install_pack(source, day(1), |_| Some(own()), |_| Ok::<(), TrustError>(()));
     let old = signed(&dir.path().join("old"), "1.9.9", b"old");
     assert!(matches!(with_own(&old), Err(TrustError::Rollback)));
     let same = signed(&dir.path().join("same"), "2.0.0", b"other");
@@ -202,7 +245,7 @@ fn an_unusable_pack_is_not_installed() {
     let data = dir.path().join("data");
     let mut store = device(&data);
     let source = signed(dir.path(), "1.0.0", b"x");
-    assert!(store.install_pack(&source, |_| None, |_| Err(TrustError::Damaged)).is_err());
+    assert!(store.install_pack(&source, day(1), |_| None, |_| Err(TrustError::Damaged)).is_err());
     assert!(TrustStore::open(&data).expect("opens").pack("skin", None).expect("reads").is_none());
 }
 
@@ -214,16 +257,74 @@ fn a_damaged_pack_falls_back_to_the_one_before_it() {
     for (version, content) in [("1.0.0", b"first"), ("1.1.0", b"secnd"), ("1.2.0", b"third")] {
         install(&mut store, &signed(&dir.path().join(version), version, content)).expect("installs");
     }
-    assert_eq!(fs::read_dir(data.join("packs/skin")).expect("shelf").count(), 2, "the one before is kept, older ones go");
-    for shelf in fs::read_dir(data.join("packs/skin")).expect("shelf").flatten() {
+    assert_eq!(fs::read_dir(data.join("signed-packs/skin")).expect("shelf").count(), 2, "the one before is kept, older ones go");
+    for shelf in fs::read_dir(data.join("signed-packs/skin")).expect("shelf").flatten() {
         if shelf.file_name().to_string_lossy().starts_with("1.2.0") {
             fs::write(shelf.path().join("a.bin"), b"rot").expect("write");
         }
     }
     let store = TrustStore::open(&data).expect("opens");
     let used = store.pack("skin", None).expect("usable").expect("installed");
-    assert!(used.fell_back);
+    assert!(used.instead_of.is_some());
     assert_eq!(used.pack.file("a.bin").expect("file"), b"secnd");
+}
+
+#[test]
+fn the_same_pack_again_keeps_the_one_before_it() {
+    let dir = tempfile::tempdir().expect("dir");
+    let data = dir.path().join("data");
+    let mut store = device(&data);
+    install(&mut store, &signed(&dir.path().join("one"), "1.0.0", b"first")).expect("installs");
+    let second = signed(&dir.path().join("two"), "1.1.0", b"secnd");
+    install(&mut store, &second).expect("installs");
+    install(&mut store, &second).expect("installs again");
+    for shelf in fs::read_dir(data.join("signed-packs/skin")).expect("shelf").flatten() {
+        if shelf.file_name().to_string_lossy().starts_with("1.1.0") {
+            fs::remove_dir_all(shelf.path()).expect("removes");
+        }
+    }
+    let used = TrustStore::open(&data).expect("opens").pack("skin", None).expect("usable").expect("installed");
+    assert_eq!((used.instead_of.is_some(), used.pack.file("a.bin").expect("file")), (true, b"first".as_slice()));
+}
+
+#[test]
+fn under_an_expired_root_no_pack_is_taken_until_the_next_root_comes() {
+    let dir = tempfile::tempdir().expect("dir");
+    let data = dir.path().join("data");
+    let mut store = TrustStore::open(&data).expect("opens");
+    let ending = barefoot_trust::Root { expires: Some(day(100)), ..usual(1) };
+    store.accept_root(&signed_root(&ending, &[0, 1]), day(0)).expect("accepts");
+    let first = signed(&dir.path().join("one"), "1.0.0", b"first");
+    let second = signed(&dir.path().join("two"), "1.1.0", b"secnd");
+    let at = |store: &mut TrustStore, source: &Path, days: i64| {
+        store.install_pack(source, day(days), |_| None, |_| Ok::<(), TrustError>(())).map(drop)
+    };
+    at(&mut store, &first, 99).expect("installs");
+    assert!(matches!(at(&mut store, &second, 100), Err(TrustError::RootExpired)));
+    assert_eq!(in_use(&data), b"first", "what is installed stays in use");
+    store.accept_root(&signed_root(&usual(2), &[0, 1]), day(101)).expect("the next root follows an expired one");
+    at(&mut store, &second, 101).expect("installs");
+    assert_eq!(in_use(&data), b"secnd");
+}
+
+#[test]
+fn two_processes_install_without_losing_each_other() {
+    let dir = tempfile::tempdir().expect("dir");
+    let data = dir.path().join("data");
+    drop(device(&data));
+    let sources: Vec<PathBuf> = (0..4)
+        .map(|n| {
+            let folder = pack(dir.path(), &format!("skin-{n}"), "1.0.0", &[("a.bin", b"x")]);
+            sign(&folder, &[10, 11]);
+            folder
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        for source in &sources {
+            scope.spawn(|| install(&mut TrustStore::open(&data).expect("opens"), source).expect("installs"));
+        }
+    });
+    assert_eq!(TrustStore::open(&data).expect("opens").pack_ids().count(), 4);
 }
 
 #[test]

@@ -75,7 +75,7 @@ struct Answer {
 
 impl Images {
     pub(crate) fn run(self, home: &Home, output: Output) -> Result<(), CliError> {
-        let assessor = packs::assessor(&self.pack, home)?;
+        let assessor = packs::assessor(&self.pack, home, output)?;
         let model = assessor.model();
         let names: Vec<String> = model.labels().iter().map(|l| l.label.clone()).collect();
         let malignant: Vec<bool> = model.labels().iter().map(|l| l.malignant).collect();
