@@ -2,9 +2,14 @@
 
 use crate::error::CliError;
 use crate::home::Home;
+use crate::language::Language;
 use crate::output::{Output, column, printable, wrap};
 use crate::packs;
-use barefoot_app::clinic::{ClinicError, DiseaseCode, Encounter, EncounterSummary, ExportOf, Kind, PageLanguage};
+use barefoot_app::clinic::{
+    Clinic, ClinicError, Diagnosis, DiseaseCode, Encounter, EncounterSummary, ExportOf, Kind, PageLanguage,
+};
+use barefoot_app::trust::{PublicKey, TrustError, TrustStore};
+use barefoot_app::{device_keys, export_sealed, import_sealed};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use std::fs::File;
@@ -24,7 +29,7 @@ pub(crate) enum Cases {
         /// Its id
         id: String,
     },
-    /// Write a patient or an encounter to a new, unencrypted file
+    /// Write a patient or an encounter to a new file: unencrypted, or sealed to another device
     Export {
         /// Id of a patient or an encounter
         id: String,
@@ -33,6 +38,17 @@ pub(crate) enum Cases {
         /// FHIR R4 Bundle, or a page to print (encounters only)
         #[arg(long, value_enum, default_value_t = Format::Fhir)]
         format: Format,
+        /// Seal everything, with photos, to the device with this sealing key (`barefoot credential show` prints it there), for `cases import`
+        #[arg(long, value_name = "KEY", conflicts_with = "format")]
+        sealed_to: Option<String>,
+    },
+    /// Take in a file that another device has sealed to this one; the same file again changes nothing
+    Import {
+        /// The file
+        file: PathBuf,
+        /// Believe the device with this key from now on (`barefoot credential show` prints it there)
+        #[arg(long, value_name = "DEVICE_KEY")]
+        from: Option<PublicKey>,
     },
     /// Add the doctor's diagnosis
     Diagnosis {
@@ -101,7 +117,11 @@ impl Cases {
         match self {
             Self::List { limit } => list(&clinic.encounters(limit)?, output),
             Self::Show { id } => show(&clinic.encounter(&id)?, output),
-            Self::Export { id, file, format } => {
+            Self::Export { id, file, sealed_to: Some(recipient), .. } => {
+                sealed(&mut clinic, home, &id, &recipient, &file, output)?;
+            }
+            Self::Import { file, from } => import(&mut clinic, home, &file, from, output)?,
+            Self::Export { id, file, format, sealed_to: None } => {
                 let encyclopedia = packs::encyclopedia()?;
                 let codes = |slug: &str| {
                     let article = encyclopedia.article(slug).ok()?;
@@ -133,6 +153,8 @@ impl Cases {
                 });
             }
             Self::Diagnosis { id, disease, words, certainty } => {
+                let standing = home.verification(Some(&clinic))?.standing;
+                clinic.set_standing(standing.code());
                 added(&clinic.add_diagnosis(&id, disease.as_deref(), &words, &certainty)?, output);
             }
             Self::Note { id, text } => added(&clinic.add_treatment_note(&id, &text)?, output),
@@ -169,9 +191,67 @@ impl Cases {
     }
 }
 
+/// A patient or an encounter, sealed to another device.
+fn sealed(
+    clinic: &mut Clinic,
+    home: &Home,
+    id: &str,
+    recipient: &str,
+    file: &Path,
+    output: Output,
+) -> Result<(), CliError> {
+    let keys = device_keys(&home.vault()?)?.ok_or(TrustError::Key)?;
+    let trust = TrustStore::open(&home.folder()?)?;
+    let doctor = home.doctor(clinic)?;
+    let token = trust.token(doctor.as_deref());
+    let of = match clinic.encounter(id) {
+        Err(ClinicError::NotFound(Kind::Encounter)) => ExportOf::Patient(id),
+        other => other.map(|_| ExportOf::Encounter(id))?,
+    };
+    let carried = export_sealed(clinic, &keys, token, of, recipient, file)?;
+    if carried.photos_left_out > 0 {
+        let left = carried.photos_left_out;
+        output.note(
+            &format!("有{left}张照片的原图已清除或损坏，不在文件中"),
+            &format!("{left} photo(s) are not in the file: their originals were purged or are damaged"),
+        );
+    }
+    output.show(&carried, |language| {
+        let summary = language.pick("就诊 / 照片 / 字节", "encounters / photos / bytes");
+        format!("{summary}: {} / {} / {}", carried.encounters, carried.photos, carried.bytes)
+    });
+    Ok(())
+}
+
+fn import(
+    clinic: &mut Clinic,
+    home: &Home,
+    file: &Path,
+    from: Option<PublicKey>,
+    output: Output,
+) -> Result<(), CliError> {
+    let keys = device_keys(&home.vault()?)?.ok_or(TrustError::Key)?;
+    let mut trust = TrustStore::open(&home.folder()?)?;
+    let arrived = import_sealed(clinic, &mut trust, &keys, file, from)?;
+    output.show(&arrived, |language| {
+        let summary = language.pick("新增 / 已有 / 两份都保留待核对", "new / known / kept both, to be looked at");
+        let r = &arrived.received;
+        format!("{summary}: {} / {} / {}", r.added, r.known, r.conflicts)
+    });
+    Ok(())
+}
+
 /// Says under which id something was recorded.
 pub(crate) fn added(id: &str, output: Output) {
     output.show(&json!({ "id": id }), |_| id.to_owned());
+}
+
+/// What a reader must know of a diagnosis whose doctor was not verified.
+fn unverified(diagnosis: &Diagnosis, language: Language) -> &'static str {
+    match diagnosis.standing.as_deref() {
+        None | Some("verified") => "",
+        Some(_) => language.pick("，医生未经验证", ", doctor unverified"),
+    }
 }
 
 /// Never over another file.
@@ -210,6 +290,9 @@ fn show(encounter: &Encounter, output: Output) {
             text += &format!("{}{}\n", column(language.pick(zh, en), 14), printable(&value))
         };
         for assessment in &encounter.assessments {
+            if let Some(standing) = assessment["verification"][key].as_str() {
+                line("医生", "Doctor", standing.to_owned());
+            }
             let names = assessment["differential"].as_array().into_iter().flatten().take(3);
             let ranked: Vec<String> = names
                 .map(|d| format!("{} {:.0} %", d[key].as_str().unwrap_or(""), d["p"].as_f64().unwrap_or(0.0) * 100.0))
@@ -220,7 +303,15 @@ fn show(encounter: &Encounter, output: Output) {
             line(
                 "诊断",
                 "Diagnosis",
-                format!("{} {} ({})", d.disease.as_deref().unwrap_or(""), d.words, d.certainty).trim().to_owned(),
+                format!(
+                    "{} {} ({}{})",
+                    d.disease.as_deref().unwrap_or(""),
+                    d.words,
+                    d.certainty,
+                    unverified(d, language)
+                )
+                .trim()
+                .to_owned(),
             );
         }
         for note in &encounter.treatment_notes {

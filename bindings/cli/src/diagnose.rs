@@ -3,11 +3,11 @@
 use crate::error::CliError;
 use crate::home::Home;
 use crate::language::Language;
-use crate::output::{Output, column, wrap};
+use crate::output::{Output, column, printable, wrap};
 use crate::packs;
 use barefoot_app::knowledge::{Encyclopedia, FoundFinding, Ranked, Sex, Urgency};
 use barefoot_app::vision::{Outcome, QualityReason};
-use barefoot_app::{Assessment, AssessmentRequest};
+use barefoot_app::{Assessment, AssessmentRequest, PackOrigin};
 use clap::Args;
 use serde::Serialize;
 use std::fs;
@@ -92,14 +92,16 @@ impl Diagnose {
         let photos = self.photos.iter().map(|path| read_photo(path)).collect::<Result<Vec<_>, _>>()?;
         let assessor = packs::assessor(&self.pack, home, output)?;
         let request = self.findings.request(photos);
-        let assessed = assessor.assess(&request)?;
-        if let Some(path) = &self.heatmap {
+        let mut assessed = assessor.assess(&request)?;
+        let mut clinic = if self.no_save { None } else { Some(home.clinic()?) };
+        assessed.mark(home.verification(clinic.as_ref())?);
+        let locked = assessed.assessment.verification.is_locked();
+        if let Some(path) = self.heatmap.as_ref().filter(|_| !locked) {
             fs::write(path, assessed.heat_map()?).map_err(|source| CliError::Write { what: "heat map", source })?;
         }
-        let encounter_id = if self.no_save {
-            None
-        } else {
-            Some(assessor.record(&mut home.clinic()?, &request, &assessed, self.patient.clone())?)
+        let encounter_id = match &mut clinic {
+            Some(clinic) => Some(assessor.record(clinic, &request, &assessed, self.patient.clone())?),
+            None => None,
         };
         let answer = Answer { assessment: &assessed.assessment, encounter_id };
         output.show(&answer, |language| {
@@ -133,6 +135,8 @@ fn describe(a: &Assessment, encyclopedia: &Encyclopedia, language: Language) -> 
         false => name(slug),
     };
     let mut out = String::new();
+    let verification = language.pick(&a.verification.zh, &a.verification.en);
+    out += &format!("{}{}\n", label("医生", "Doctor"), printable(verification));
     if let Some(quality) = &a.quality {
         let verdict =
             language.pick(if quality.ok { "合格" } else { "不合格" }, if quality.ok { "good" } else { "poor" });
@@ -152,7 +156,11 @@ fn describe(a: &Assessment, encyclopedia: &Encyclopedia, language: Language) -> 
                 language.pick("照片不能用", "the photo cannot be used").to_owned()
             }
         };
-        out += &format!("{}{said}   [{}]\n", label("照片", "Photo"), image.pack);
+        let unsigned = match image.origin {
+            PackOrigin::Local => language.pick("，无签名", ", unsigned"),
+            PackOrigin::Signed | PackOrigin::BuiltIn => "",
+        };
+        out += &format!("{}{said}   [{}{unsigned}]\n", label("照片", "Photo"), image.pack);
         if !image.set.is_empty() {
             let set: Vec<String> = image.set.iter().map(|slug| marked(slug)).collect();
             out += &format!("{}{}\n", label("90 %集合", "90 % set"), set.join(language.pick("、", ", ")));

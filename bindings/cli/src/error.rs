@@ -28,7 +28,9 @@ pub(crate) enum CliError {
     #[error("picture {at} of {of} (in the order of their names): {error}")]
     Picture { at: usize, of: usize, error: AppError },
     /// The fingerprint of the file at hand.
-    #[error("this would be the first root that this device trusts: compare its fingerprint with the one that its makers gave you by another way, then say --fingerprint {0}")]
+    #[error(
+        "this would be the first root that this device trusts: compare its fingerprint with the one that its makers gave you by another way, then say --fingerprint {0}"
+    )]
     Fingerprint(String),
     #[error("{0} of the stored records are damaged; the others are whole")]
     Damaged(usize),
@@ -47,7 +49,9 @@ impl CliError {
             Self::NoHome => "找不到主目录：请用 --data 或 BAREFOOT_HOME 指定数据夹".to_owned(),
             Self::Occupied => "新模型包的文件夹不是空的：请另选".to_owned(),
             Self::Picture { at, of, error } => format!("按文件名排序的第{at}张（共{of}张）：{}", error.zh()),
-            Self::Fingerprint(seen) => format!("这将是本机信任的第一个信任根：请先与制作者从别的途径给出的指纹核对，再加上 --fingerprint {seen}"),
+            Self::Fingerprint(seen) => format!(
+                "这将是本机信任的第一个信任根：请先与制作者从别的途径给出的指纹核对，再加上 --fingerprint {seen}"
+            ),
             Self::Damaged(count) => format!("有{count}条记录损坏，其余完好"),
         }
     }
@@ -66,6 +70,7 @@ fn role(what: &str) -> &str {
         "pack" => "数据包",
         "root" => "信任根文件",
         "credential" => "凭证文件",
+        "list" => "吊销名单",
         "sealed file" => "封装文件",
         "root certificate" => "根证书文件",
         "token" => "令牌文件",

@@ -1,6 +1,7 @@
 //! The data folder and its key.
 
 use crate::error::CliError;
+use barefoot_app::Verification;
 use barefoot_app::clinic::{self, Clinic, ClinicError, FileVault, Kind, Unlock};
 use std::env;
 use std::path::PathBuf;
@@ -48,6 +49,24 @@ impl Home {
             _ => Unlock::Device,
         };
         Ok(Clinic::open(&folder, &vault, how)?)
+    }
+
+    /// How the doctor at this device stands. `clinic` is the store where it is open; who it was opened for is known, and proved by a PIN.
+    pub(crate) fn verification(&self, clinic: Option<&Clinic>) -> Result<Verification, CliError> {
+        let (folder, vault) = (self.folder()?, self.vault()?);
+        let doctor = match clinic {
+            Some(clinic) => self.doctor(clinic)?,
+            // Somebody has a PIN and nobody has shown it: no credential counts for a doctor without a name.
+            None if clinic::sign_in(&folder, &vault).is_ok_and(|door| door.pin_needed) => Some(String::new()),
+            None => None,
+        };
+        Ok(Verification::of(&folder, &vault, doctor.as_deref()))
+    }
+
+    /// The name of who has signed in; `None` where the device alone or the phrase opened the store.
+    pub(crate) fn doctor(&self, clinic: &Clinic) -> Result<Option<String>, CliError> {
+        let signed_in = |id: &str| clinic.author() == Some(id);
+        Ok(clinic.doctors()?.into_iter().find(|doctor| signed_in(&doctor.id)).map(|doctor| doctor.name))
     }
 
     /// The device's own key. It lies outside the data folder, so that a copied folder alone tells nothing.

@@ -4,6 +4,7 @@
 
 mod bench;
 mod cases;
+mod credentials;
 mod diagnose;
 mod error;
 mod evaluate;
@@ -87,6 +88,9 @@ enum Command {
     Purge(records::Purge),
     /// Send cases to the server and fetch answers
     Sync(sync::Sync),
+    /// Doctors' credentials: who may rely on the aid
+    #[command(subcommand)]
+    Credential(credentials::CredentialCommand),
     /// Model packs, and whose signatures count
     #[command(subcommand)]
     Pack(packs::PackCommand),
@@ -126,6 +130,7 @@ fn run(cli: Cli, output: Output) -> Result<(), CliError> {
         Command::Restore(args) => args.run(&home, output),
         Command::Purge(args) => args.run(&home, output),
         Command::Sync(args) => args.run(&home, output),
+        Command::Credential(command) => command.run(&home, output),
         Command::Pack(command) => command.run(&home, output),
         Command::Bench(args) => args.run(&home, output),
     }

@@ -175,7 +175,9 @@ pub(crate) fn find(name: &str, home: &Home, output: Output) -> Result<FoundPack,
         let id = &found.pack.manifest().id;
         output.note(
             &format!("数据包{id}已过建议使用期：仍可使用，请尽快获取新版"),
-            &format!("The pack {id} is past the date until which its signers advise it: it still works, fetch a newer one"),
+            &format!(
+                "The pack {id} is past the date until which its signers advise it: it still works, fetch a newer one"
+            ),
         );
     }
     Ok(found)

@@ -148,9 +148,12 @@ impl Sign {
             write_new(out, &archive(&signed)?, "pack")?;
         }
         let signers = signed.signers()?;
-        output.show(&json!({ "id": signed.manifest().id, "version": signed.manifest().version, "signed_by": signers }), |language| {
-            format!("{}  {} {}", signed.manifest().id, signers.len(), language.pick("个签名", "signature(s)"))
-        });
+        output.show(
+            &json!({ "id": signed.manifest().id, "version": signed.manifest().version, "signed_by": signers }),
+            |language| {
+                format!("{}  {} {}", signed.manifest().id, signers.len(), language.pick("个签名", "signature(s)"))
+            },
+        );
         Ok(())
     }
 }
@@ -164,8 +167,7 @@ pub(crate) struct Install {
 
 impl Install {
     pub(crate) fn run(self, home: &Home, output: Output) -> Result<(), CliError> {
-        let Statement { id, version, expires, .. } =
-            packs::of(home).install(&self.pack, packs::encyclopedia()?)?;
+        let Statement { id, version, expires, .. } = packs::of(home).install(&self.pack, packs::encyclopedia()?)?;
         output.show(&json!({ "id": id, "version": version, "expires": expires }), |language| {
             format!("{} {id} {version}", language.pick("已安装", "installed"))
         });
@@ -206,7 +208,7 @@ pub(crate) fn write_new(file: &Path, content: &[u8], what: &'static str) -> Resu
 }
 
 /// The new content or the old one, whatever happens.
-fn replace(file: &Path, content: &[u8], what: &'static str) -> Result<(), CliError> {
+pub(crate) fn replace(file: &Path, content: &[u8], what: &'static str) -> Result<(), CliError> {
     let fail = |source| CliError::Write { what, source };
     let draft = file.with_extension("new");
     let mut out = BufWriter::new(File::create(&draft).map_err(fail)?);

@@ -35,7 +35,9 @@ pub enum AppError {
     #[error("give at least one photo, or findings in words")]
     Nothing,
     /// The doctor is not verified and the grace period is over.
-    #[error("assessments are locked until this doctor is verified: `barefoot credential show` says how; cases are recorded as ever")]
+    #[error(
+        "assessments are locked until this doctor is verified: `barefoot credential show` says how; cases are recorded as ever"
+    )]
     AssessmentLocked,
     /// The pack is of another kind.
     #[error("this pack is no image model: choose one that `barefoot pack list` shows")]
@@ -88,7 +90,9 @@ impl AppError {
             Self::Clinic(error) => error.zh(),
             Self::Sync(error) => error.zh(),
             Self::Nothing => "请至少给一张照片，或用文字描述所见".to_owned(),
-            Self::AssessmentLocked => "医生未经验证，辅助意见已锁定：请看 barefoot credential show；病例照常记录".to_owned(),
+            Self::AssessmentLocked => {
+                "医生未经验证，辅助意见已锁定：请看 barefoot credential show；病例照常记录".to_owned()
+            }
             Self::OtherPack => "这不是影像模型包：请从 barefoot pack list 中选择".to_owned(),
             Self::UnknownSlug => "模型包中的疾病不在百科里：请同时更新两者".to_owned(),
             Self::Prototype(error) => error.zh(),

@@ -4,6 +4,7 @@
 //! May not live here: anything that one of the crates below can do alone; drawing; parsing of command lines.
 
 mod assess;
+mod carry;
 mod error;
 mod extend;
 mod fusion;
@@ -20,6 +21,7 @@ pub use barefoot_knowledge as knowledge;
 pub use barefoot_sync::{Options as SyncOptions, Progress as SyncProgress, Prompt, Report as SyncReport, SyncError};
 pub use barefoot_trust as trust;
 pub use barefoot_vision as vision;
+pub use carry::{Arrived, Carried, export_sealed, import_sealed};
 pub use error::AppError;
 pub use extend::{Extended, Extension, ExtensionError};
 pub use packs::{FoundPack, PackOrigin, Packs};

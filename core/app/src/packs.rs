@@ -137,9 +137,8 @@ impl<'a> Packs<'a> {
     /// When it is refused; what was installed stays in use.
     pub fn install(&self, source: &Path, encyclopedia: Encyclopedia) -> Result<Statement, AppError> {
         let folder = self.folder.as_ref().ok_or(PackError::Missing("the data folder".to_owned()))?;
-        TrustStore::open(folder)?.install_pack(source, Timestamp::now(), self.built_in, |pack| {
-            Assessor::new(pack, encyclopedia).map(drop)
-        })
+        TrustStore::open(folder)?
+            .install_pack(source, Timestamp::now(), self.built_in, |pack| Assessor::new(pack, encyclopedia).map(drop))
     }
 
     /// Folders of unsigned packs, by name.

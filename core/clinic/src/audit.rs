@@ -14,22 +14,28 @@ use std::collections::HashMap;
 
 /// What happened to a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
+pub(crate) enum Action<'a> {
     Created,
     Changed,
     Merged,
     Parted,
     Purged,
+    /// In a parcel, to this key.
+    Exported(&'a str),
+    /// From a parcel that this key has signed.
+    Imported(&'a str),
 }
 
-impl Action {
-    fn code(self) -> &'static str {
+impl Action<'_> {
+    fn code(self) -> String {
         match self {
-            Self::Created => "created",
-            Self::Changed => "changed",
-            Self::Merged => "merged",
-            Self::Parted => "parted",
-            Self::Purged => "purged",
+            Self::Created => "created".to_owned(),
+            Self::Changed => "changed".to_owned(),
+            Self::Merged => "merged".to_owned(),
+            Self::Parted => "parted".to_owned(),
+            Self::Purged => "purged".to_owned(),
+            Self::Exported(to) => format!("exported to {to}"),
+            Self::Imported(from) => format!("imported from {from}"),
         }
     }
 }
@@ -43,7 +49,7 @@ pub struct AuditEntry {
     pub at: String,
     /// Doctor's id; `None` where nobody had signed in.
     pub author: Option<String>,
-    /// `created`, `changed`, `merged`, `parted` or `purged`.
+    /// `created`, `changed`, `merged`, `parted`, `purged`, `exported to KEY` or `imported from KEY`.
     pub action: String,
     /// The record's table.
     pub kind: String,
@@ -79,7 +85,7 @@ pub(crate) fn append(
     tx: &Transaction<'_>,
     at: &str,
     author: Option<&str>,
-    action: Action,
+    action: Action<'_>,
     kind: Kind,
     record: &str,
 ) -> Result<(), ClinicError> {
@@ -92,7 +98,7 @@ pub(crate) fn append(
         seq: seq + 1,
         at: at.to_owned(),
         author: author.map(str::to_owned),
-        action: action.code().to_owned(),
+        action: action.code(),
         kind: kind.table().to_owned(),
         record: record.to_owned(),
         digest: digest(tx, kind, record)?.ok_or(ClinicError::NotFound(kind))?,

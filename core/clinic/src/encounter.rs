@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Most bytes of an assessment: a hundred times a usual one.
-const LARGEST_ASSESSMENT: usize = 1 << 20;
+pub(crate) const LARGEST_ASSESSMENT: usize = 1 << 20;
 
 /// What a visit adds to the record.
 #[derive(Debug, Clone, Default)]
@@ -146,6 +146,8 @@ pub struct Diagnosis {
     pub words: String,
     /// FHIR's verification status: `provisional`, `differential`, `confirmed`, `refuted`, or a code of a newer version.
     pub certainty: String,
+    /// How the doctor stood (docs/credentials.md), where somebody has said so.
+    pub standing: Option<String>,
 }
 
 /// What the doctor did or advised.
@@ -270,10 +272,11 @@ impl Clinic {
         }
         input::text(Field::Words, words)?;
         input::filled(Field::Code, certainty)?;
+        let standing = self.standing.clone();
         self.add(encounter, Kind::Diagnosis, |work, id| {
             work.tx.execute(
-                "INSERT INTO diagnosis (id, encounter_id, made_at, author, disease, words, certainty) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![id, encounter, work.now, work.author, disease, words, certainty],
+                "INSERT INTO diagnosis (id, encounter_id, made_at, author, disease, words, certainty, standing) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![id, encounter, work.now, work.author, disease, words, certainty, standing],
             )
         })
     }
@@ -403,7 +406,7 @@ impl Clinic {
             assessments: assessments.iter().map(|content| serde_json::from_str(content)).collect::<Result<_, _>>()?,
             diagnoses: of_encounter(
                 db,
-                "id, made_at, author, disease, words, certainty",
+                "id, made_at, author, disease, words, certainty, standing",
                 Kind::Diagnosis,
                 id,
                 |row| {
@@ -414,6 +417,7 @@ impl Clinic {
                         disease: row.get(3)?,
                         words: row.get(4)?,
                         certainty: row.get(5)?,
+                        standing: row.get(6)?,
                     })
                 },
             )?,

@@ -100,6 +100,21 @@ pub enum ClinicError {
     /// The file is no backup, or not whole.
     #[error("the backup file is damaged or no backup; nothing was restored: use another copy")]
     BackupDamaged,
+    /// Nothing leaves without a yes.
+    #[error(
+        "the patient has not agreed that these records leave this device: ask, then `barefoot consent set ID care yes`"
+    )]
+    NoConsent,
+    /// A parcel is not as this program writes it.
+    #[error(
+        "the records in this file are not as Barefoot writes them; nothing was imported: ask the sender for a new file"
+    )]
+    ParcelDamaged,
+    /// Written by a newer Barefoot.
+    #[error(
+        "the records in this file were written by a newer version (format {0}); nothing was imported: update Barefoot"
+    )]
+    NewerParcel(u32),
     /// Restore never overwrites.
     #[error("the data folder already holds records, and a restore never overwrites: choose an empty folder")]
     NotEmpty,
@@ -276,6 +291,9 @@ impl ClinicError {
             Self::PhotoPurged => "clinic.photo_purged",
             Self::Input { .. } => "clinic.input",
             Self::BackupDamaged => "clinic.backup_damaged",
+            Self::NoConsent => "clinic.no_consent",
+            Self::ParcelDamaged => "clinic.parcel_damaged",
+            Self::NewerParcel(_) => "clinic.newer_parcel",
             Self::NotEmpty => "clinic.not_empty",
             Self::FileExists => "clinic.file_exists",
             Self::DiskFull => "clinic.disk_full",
@@ -311,6 +329,11 @@ impl ClinicError {
             Self::PhotoPurged => "此照片的原图在上传后已清除，缩略图仍在".to_owned(),
             Self::Input { field, problem } => format!("{}{}", field.zh(), problem.zh()),
             Self::BackupDamaged => "备份文件已损坏或不是备份；未恢复任何内容：请换另一份副本".to_owned(),
+            Self::NoConsent => {
+                "患者还没有同意让这些记录离开本机：请先询问，再运行 barefoot consent set 编号 care yes".to_owned()
+            }
+            Self::ParcelDamaged => "文件中的记录有误；未导入任何内容：请向发送方重新索取".to_owned(),
+            Self::NewerParcel(_) => "文件中的记录由更新的版本写成；未导入任何内容：请升级".to_owned(),
             Self::NotEmpty => "数据夹已有记录，恢复绝不覆盖：请选一个空数据夹".to_owned(),
             Self::FileExists => "已有同名文件：请换一个名字".to_owned(),
             Self::DiskFull => "存储空间已满：未保存，也未丢失任何内容；请清出空间后再试".to_owned(),

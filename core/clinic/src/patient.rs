@@ -210,7 +210,7 @@ pub(crate) fn patient(row: &Row<'_>) -> rusqlite::Result<Patient> {
     })
 }
 
-fn write_keys(tx: &Transaction<'_>, n: i64, new: &NewPatient) -> Result<(), ClinicError> {
+pub(crate) fn write_keys(tx: &Transaction<'_>, n: i64, new: &NewPatient) -> Result<(), ClinicError> {
     let mut insert = tx.prepare_cached("INSERT INTO patient_key (key, patient) VALUES (?1, ?2)")?;
     for key in names::keys(&new.name, new.phone.as_deref(), new.village.as_deref()) {
         insert.execute(params![key, n])?;

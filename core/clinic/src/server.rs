@@ -55,7 +55,7 @@ pub struct Answer {
     pub content: Value,
 }
 
-/// An element that was changed here and on the server.
+/// An element that was changed here and elsewhere: on the server, or on the device that sent a parcel.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Review {
     /// UUIDv7.
@@ -64,7 +64,7 @@ pub struct Review {
     pub reference: String,
     /// The element's name in FHIR.
     pub element: String,
-    /// What was written here.
+    /// What is not in place: written here before the server's was taken, or brought by a parcel.
     pub ours: Value,
     /// What is in place.
     pub theirs: Value,

@@ -26,6 +26,8 @@ pub struct Clinic {
     pub(crate) key: DataKey,
     /// The doctor who signed in.
     pub(crate) author: Option<String>,
+    /// How that doctor stands, where somebody has said so.
+    pub(crate) standing: Option<String>,
     _lock: File,
 }
 
@@ -116,7 +118,16 @@ impl Clinic {
         let photos = PhotoFolder::open(folder.join("photos"), database::photo_keys(&db)?)?;
         photos.recover(|photo| Ok(db.prepare_cached("SELECT 1 FROM photo WHERE id = ?1")?.exists([photo])?))?;
         sync_folder(folder)?;
-        Ok(Self { folder: folder.to_owned(), db, photos, ring, key, author: entered.doctor, _lock: lock })
+        Ok(Self {
+            folder: folder.to_owned(),
+            db,
+            photos,
+            ring,
+            key,
+            author: entered.doctor,
+            standing: None,
+            _lock: lock,
+        })
     }
 
     /// A stored photo as JPEG. Reads its file.
@@ -191,6 +202,11 @@ impl Clinic {
     #[must_use]
     pub fn author(&self) -> Option<&str> {
         self.author.as_deref()
+    }
+
+    /// Says how the doctor stands who writes from now on; diagnoses bear it. No I/O.
+    pub fn set_standing(&mut self, standing: &str) {
+        self.standing = Some(standing.to_owned());
     }
 
     pub(crate) fn photo_row(&self, id: &str) -> Result<PhotoRow, ClinicError> {

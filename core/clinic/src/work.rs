@@ -24,13 +24,13 @@ impl Clinic {
 
 impl Work<'_> {
     /// Logs a change that is also sent.
-    pub(crate) fn log(&self, action: Action, kind: Kind, record: &str, root: &str) -> Result<(), ClinicError> {
+    pub(crate) fn log(&self, action: Action<'_>, kind: Kind, record: &str, root: &str) -> Result<(), ClinicError> {
         self.log_here(action, kind, record)?;
         outbox::push(&self.tx, &self.unit, root, kind, record, &self.now)
     }
 
     /// Logs a change that concerns this phone only.
-    pub(crate) fn log_here(&self, action: Action, kind: Kind, record: &str) -> Result<(), ClinicError> {
+    pub(crate) fn log_here(&self, action: Action<'_>, kind: Kind, record: &str) -> Result<(), ClinicError> {
         audit::append(&self.tx, &self.now, self.author, action, kind, record)
     }
 

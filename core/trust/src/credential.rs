@@ -58,13 +58,7 @@ impl Claims {
     ///
     /// # Errors
     /// When the system gives no random numbers, or a text or the time is out of bounds.
-    pub fn new(
-        sub: &str,
-        licence: &str,
-        device: PublicKey,
-        now: Timestamp,
-        days: u32,
-    ) -> Result<Self, TrustError> {
+    pub fn new(sub: &str, licence: &str, device: PublicKey, now: Timestamp, days: u32) -> Result<Self, TrustError> {
         let mut id = [0; 16];
         getrandom::fill(&mut id)?;
         let exp = now.checked_add(SignedDuration::from_hours(24 * i64::from(days))).map_err(|_| TrustError::Damaged)?;

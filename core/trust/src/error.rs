@@ -1,6 +1,6 @@
 //! The one error of this crate, but for a pack that cannot be read ([`PackError`]). Texts say what to do next.
 
-use crate::PackError;
+use crate::{PackError, PublicKey};
 use std::io;
 
 /// Why something is not trusted. Nothing was changed.
@@ -28,13 +28,17 @@ pub enum TrustError {
     #[error("this file was made for a newer Barefoot (format {0}): update Barefoot")]
     Format(u32),
     /// Not signed by enough of the keys that may sign it.
-    #[error("this file is not signed by enough of the keys that this device trusts: do not use it, and ask who gave it to you")]
+    #[error(
+        "this file is not signed by enough of the keys that this device trusts: do not use it, and ask who gave it to you"
+    )]
     Signatures,
     /// No root was accepted yet.
     #[error("this device trusts nobody's signatures yet: accept a root with `barefoot pack trust ROOT` first")]
     NoRoot,
     /// A root that nobody could use safely.
-    #[error("a root needs at least 2 of its keys for roots and packs and 1 for credentials, and no more than it has: make another")]
+    #[error(
+        "a root needs 2 or more of its keys for roots and for packs, exactly 1 for credentials, and no more than it has: make another"
+    )]
     WeakRoot,
     /// A root that does not follow the one at hand.
     #[error("this root does not follow the one that this device trusts: bring every root in between, oldest first")]
@@ -49,13 +53,17 @@ pub enum TrustError {
     #[error("the signature belongs to another pack: fetch the pack again")]
     OtherPack,
     /// The root's time is over.
-    #[error("the root that this device trusts has expired, so no new packs are taken: bring the next root with `barefoot pack trust ROOT`, or check this device's date")]
+    #[error(
+        "the root that this device trusts has expired, so no new packs are taken: bring the next root with `barefoot pack trust ROOT`, or check this device's date"
+    )]
     RootExpired,
     /// The pack was never signed.
     #[error("this pack is not signed: fetch a signed one, or name its folder with --pack to try it")]
     Unsigned,
     /// The credential is for another device.
-    #[error("this credential was issued for another device: ask for one with the device key that `barefoot credential show` prints")]
+    #[error(
+        "this credential was issued for another device: ask for one with the device key that `barefoot credential show` prints"
+    )]
     OtherDevice,
     /// The credential was taken back.
     #[error("this credential was revoked: ask the authority that issued it")]
@@ -67,13 +75,24 @@ pub enum TrustError {
     #[error("this credential is not valid yet: check this device's date")]
     NotYetValid,
     /// The sealed file is for somebody else.
-    #[error("this file was sealed for another device: ask for one with the sealing key that `barefoot credential show` prints")]
+    #[error(
+        "this file was sealed for another device: ask for one with the sealing key that `barefoot credential show` prints"
+    )]
     OtherRecipient,
     /// The sealed file comes from nobody known.
-    #[error("this file comes from a device that is not known here: compare its key with the sender's and import it with --from KEY")]
-    UnknownSender,
+    #[error(
+        "this file comes from a device that is not known here: compare this key with the sender's own, then import it with --from {0}"
+    )]
+    UnknownSender(PublicKey),
+    /// The sealed file comes from somebody else than was said.
+    #[error(
+        "this file does not come from the device that you named but from {0}: ask the sender for the device key again"
+    )]
+    OtherSender(PublicKey),
     /// The device's own list cannot be read.
-    #[error("the file trust.json is damaged; nothing was changed: put an earlier copy back, or remove it and set up trust again")]
+    #[error(
+        "the file trust.json is damaged; nothing was changed: put an earlier copy back, or remove it and set up trust again"
+    )]
     State,
 }
 
@@ -102,7 +121,8 @@ impl TrustError {
             Self::Expired => "credential.expired",
             Self::NotYetValid => "credential.not_yet_valid",
             Self::OtherRecipient => "sealed.other_recipient",
-            Self::UnknownSender => "sealed.unknown_sender",
+            Self::UnknownSender(_) => "sealed.unknown_sender",
+            Self::OtherSender(_) => "sealed.other_sender",
             Self::State => "trust.state",
         }
     }
@@ -120,12 +140,15 @@ impl TrustError {
             Self::Format(format) => format!("此文件供更新的版本使用（格式{format}）：请升级"),
             Self::Signatures => "本机信任的密钥中没有足够的签名：请勿使用，并询问文件来源".to_owned(),
             Self::NoRoot => "本机还没有信任任何签名：请先用 barefoot pack trust 接受信任根".to_owned(),
-            Self::WeakRoot => "信任根和数据包至少要两把密钥签名，凭证至少一把，且不多于所列密钥：请重新制作".to_owned(),
+            Self::WeakRoot => "信任根和数据包至少要两把密钥签名，凭证恰好一把，且不多于所列密钥：请重新制作".to_owned(),
             Self::Chain => "此信任根接不上本机现有的信任根：请从旧到新依次提供中间的每一个".to_owned(),
             Self::Rollback => "比本机已有的版本旧：请获取最新的".to_owned(),
             Self::VersionReused => "此版本号曾用于另一个数据包：请重新获取".to_owned(),
             Self::OtherPack => "签名属于另一个数据包：请重新获取".to_owned(),
-            Self::RootExpired => "本机信任的信任根已过期，不再接受新数据包：请用 barefoot pack trust 接受下一个信任根，或检查本机日期".to_owned(),
+            Self::RootExpired => {
+                "本机信任的信任根已过期，不再接受新数据包：请用 barefoot pack trust 接受下一个信任根，或检查本机日期"
+                    .to_owned()
+            }
             Self::Unsigned => "此数据包没有签名：请获取有签名的，或用 --pack 指定其文件夹试用".to_owned(),
             Self::OtherDevice => {
                 "此凭证发给了另一台设备：请把 barefoot credential show 显示的设备密钥交给发证机构重新申请".to_owned()
@@ -136,7 +159,8 @@ impl TrustError {
             Self::OtherRecipient => {
                 "此文件是封给另一台设备的：请把 barefoot credential show 显示的封装密钥交给发送方".to_owned()
             }
-            Self::UnknownSender => "此文件来自未知设备：请与发送方核对其密钥，再用 --from 密钥 导入".to_owned(),
+            Self::UnknownSender(key) => format!("此文件来自未知设备：请与发送方核对此密钥，再用 --from {key} 导入"),
+            Self::OtherSender(key) => format!("此文件不是来自所指定的设备，而是来自{key}：请再向发送方询问其设备密钥"),
             Self::State => "trust.json 已损坏；未作任何改动：请放回较早的副本，或删除后重新设置信任".to_owned(),
         }
     }

@@ -81,7 +81,7 @@ impl SigningKey {
         Ok(Self(seed))
     }
 
-    /// The key of a 32-byte seed.
+    /// The key of a 32-byte seed, which must not be all zeros.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(Zeroizing::new(*seed))
@@ -117,6 +117,10 @@ impl SigningKey {
         let text = std::str::from_utf8(&bytes).map_err(|_| TrustError::Key)?;
         let digits = text.trim().strip_prefix(KEY_FILE).ok_or(TrustError::Key)?;
         let seed = Zeroizing::new(unhex(digits.trim()).ok_or(TrustError::Key)?);
+        // The library panics at it.
+        if seed.iter().all(|byte| *byte == 0) {
+            return Err(TrustError::Key);
+        }
         Ok(Self::from_seed(seed.as_slice().try_into().map_err(|_| TrustError::Key)?))
     }
 
@@ -159,7 +163,8 @@ impl DeviceKeys {
     pub fn derive(secret: &[u8; 32]) -> Result<Self, TrustError> {
         let derive = |purpose: &str| {
             let mut out = Zeroizing::new([0; 32]);
-            let expanded = Hkdf::<Sha256>::new(Some(b"barefoot device v1"), secret).expand(purpose.as_bytes(), &mut *out);
+            let expanded =
+                Hkdf::<Sha256>::new(Some(b"barefoot device v1"), secret).expand(purpose.as_bytes(), &mut *out);
             expanded.map(|()| out).map_err(|_| TrustError::Key)
         };
         let hrp = Hrp::parse("age-secret-key-").map_err(|_| TrustError::Key)?;

@@ -77,7 +77,9 @@ impl PackError {
         match self {
             Self::Io { path, source } => format!("无法读取数据包文件{}：{source}", path.display()),
             Self::Manifest(error) => format!("数据包的清单无法读取，请重新获取（{error}）"),
-            Self::Format(format) => format!("数据包的格式是{format}，本版本只能读取格式{FORMAT}：请升级程序或更换数据包"),
+            Self::Format(format) => {
+                format!("数据包的格式是{format}，本版本只能读取格式{FORMAT}：请升级程序或更换数据包")
+            }
             Self::Name => "数据包指向自身文件夹以外的文件：请勿使用，并询问文件来源".to_owned(),
             Self::Archive => "数据包中有不该有的内容：请勿使用，并重新获取".to_owned(),
             Self::TooLarge => "数据包过大，不可能是正常的数据包：请重新获取".to_owned(),
@@ -324,7 +326,10 @@ impl Pack {
 enum Source {
     Folder(PathBuf),
     /// `whole`: the manifest must name everything that is there.
-    Memory { files: BTreeMap<String, Cow<'static, [u8]>>, whole: bool },
+    Memory {
+        files: BTreeMap<String, Cow<'static, [u8]>>,
+        whole: bool,
+    },
 }
 
 impl Source {
@@ -362,9 +367,7 @@ impl Source {
                 fs::File::open(&path).map_err(io)?.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
                 if bytes.len() as u64 > limit { Err(PackError::TooLarge) } else { Ok(Cow::Owned(bytes)) }
             }
-            Self::Memory { files, .. } => {
-                files.get(name).cloned().ok_or_else(|| PackError::Missing(name.to_owned()))
-            }
+            Self::Memory { files, .. } => files.get(name).cloned().ok_or_else(|| PackError::Missing(name.to_owned())),
         }
     }
 

@@ -101,7 +101,9 @@ impl Root {
         let sound = self.version > 0
             && self.root.is_sound(FEWEST)
             && self.packs.is_sound(FEWEST)
-            && self.credentials.is_sound(1);
+            && self.credentials.is_sound(1)
+            // A token bears one signature.
+            && self.credentials.threshold == 1;
         if sound { Ok(()) } else { Err(TrustError::WeakRoot) }
     }
 }
@@ -150,4 +152,3 @@ impl RootDraft {
         self.0.to_text()
     }
 }
-

@@ -93,7 +93,8 @@ impl Act {
 /// Rows are [`Standing::ALL`], columns [`Act::ALL`].
 pub const RULES: [[Ruling; 4]; 7] = [
     //                       learn    capture  urgency  assess
-    /* no_authority */ [Allowed, Allowed, Allowed, Labelled],
+    /* no_authority */
+    [Allowed, Allowed, Allowed, Labelled],
     /* verified */ [Allowed, Allowed, Allowed, Allowed],
     /* expired_in_grace */ [Allowed, Allowed, Allowed, Labelled],
     /* expired */ [Allowed, Allowed, Allowed, Locked],
@@ -140,12 +141,11 @@ impl Verdict {
         let day = self.until.map_or_else(String::new, |until| until.to_string().chars().take(10).collect());
         let pick = |zh: &str, en: &str| (zh.to_owned(), en.to_owned());
         match self.standing {
-            Standing::NoAuthority => {
-                pick("未验证：本机没有设置发证机构（评估、教学用）", "unverified: no authority is set up here (evaluation, teaching)")
-            }
-            Standing::Verified => {
-                (format!("已验证，有效至{day}"), format!("verified until {day}"))
-            }
+            Standing::NoAuthority => pick(
+                "未验证：本机没有设置发证机构（评估、教学用）",
+                "unverified: no authority is set up here (evaluation, teaching)",
+            ),
+            Standing::Verified => (format!("已验证，有效至{day}"), format!("verified until {day}")),
             Standing::ExpiredInGrace => (
                 format!("未验证：凭证已过期，辅助意见可用至{day}，请更新凭证"),
                 format!("unverified: the credential has expired; assessments until {day}, renew it"),
@@ -194,7 +194,8 @@ mod tests {
     /// docs/credentials.md prints this very table.
     #[test]
     fn the_guide_prints_the_table() {
-        let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/credentials.md")).expect("guide");
+        let guide =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/credentials.md")).expect("guide");
         for (standing, row) in Standing::ALL.iter().zip(RULES) {
             let cells: Vec<String> = row.iter().map(name).collect();
             assert_eq!(name(standing), standing.code());

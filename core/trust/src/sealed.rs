@@ -5,7 +5,7 @@
 //! SHA-256 of all that comes before it. A file is read twice: once to check the whole of it, then for its chunks; memory is one chunk.
 //! May not live here: what the chunks mean.
 
-use crate::key::{hex, unhex};
+use crate::key::hex;
 use crate::{DeviceKeys, PublicKey, TrustError};
 use age::stream::{StreamReader, StreamWriter};
 use jiff::Timestamp;
@@ -55,8 +55,7 @@ impl<W: Write> SealedWriter<W> {
         let key: age::x25519::Recipient = recipient.trim().parse().map_err(|_| TrustError::Key)?;
         let encryptor = age::Encryptor::with_recipients(std::iter::once(&key as &dyn age::Recipient))
             .map_err(|_| TrustError::Key)?;
-        let mut writer =
-            Self { inner: encryptor.wrap_output(out)?, hasher: Sha256::new(), recipient: key.to_string() };
+        let mut writer = Self { inner: encryptor.wrap_output(out)?, hasher: Sha256::new(), recipient: key.to_string() };
         writer.write(MAGIC)?;
         Ok(writer)
     }
@@ -103,14 +102,20 @@ impl<W: Write> SealedWriter<W> {
 pub struct SealedReader<R: BufRead> {
     inner: StreamReader<R>,
     hasher: Sha256,
+    /// What the sender has signed; `None` while that is being found out.
+    sha256: Option<String>,
 }
 
 impl<R: BufRead> SealedReader<R> {
-    /// Opens a file with this device's keys.
+    /// Opens a file with this device's keys and what [`verify_sealed`] said of it.
     ///
     /// # Errors
     /// When it is no sealed file, or is sealed to somebody else.
-    pub fn open(input: R, keys: &DeviceKeys) -> Result<Self, TrustError> {
+    pub fn open(input: R, keys: &DeviceKeys, header: &SealedHeader) -> Result<Self, TrustError> {
+        Self::begin(input, keys, Some(header.sha256.clone()))
+    }
+
+    fn begin(input: R, keys: &DeviceKeys, sha256: Option<String>) -> Result<Self, TrustError> {
         let refused = |error| match error {
             age::DecryptError::NoMatchingKeys => TrustError::OtherRecipient,
             _ => TrustError::Damaged,
@@ -118,13 +123,14 @@ impl<R: BufRead> SealedReader<R> {
         let decryptor = age::Decryptor::new_buffered(input).map_err(refused)?;
         let identity = keys.identity() as &dyn age::Identity;
         let inner = decryptor.decrypt(std::iter::once(identity)).map_err(refused)?;
-        let mut reader = Self { inner, hasher: Sha256::new() };
+        let mut reader = Self { inner, hasher: Sha256::new(), sha256 };
         let mut magic = [0; MAGIC.len()];
         reader.read(&mut magic)?;
         if &magic == MAGIC { Ok(reader) } else { Err(TrustError::Damaged) }
     }
 
-    /// The next chunk; `None` after the last.
+    /// The next chunk; `None` after the last, which also says that all of them were the ones that the sender has signed: a file may be
+    /// exchanged between two readings.
     ///
     /// # Errors
     /// When the file is cut or changed.
@@ -133,7 +139,8 @@ impl<R: BufRead> SealedReader<R> {
         self.read(&mut length)?;
         let length = u32::from_be_bytes(length);
         if length == 0 {
-            return Ok(None);
+            let signed = self.sha256.as_ref().is_none_or(|signed| *signed == hex(&self.hasher.clone().finalize()));
+            return if signed { Ok(None) } else { Err(TrustError::Damaged) };
         }
         let bytes = take(&mut self.inner, length, SEALED_LIMIT)?;
         self.hasher.update(&bytes);
@@ -147,14 +154,13 @@ impl<R: BufRead> SealedReader<R> {
     }
 }
 
-/// Reads a whole file and checks hash, signature and recipient; the header and the first chunk. Whether the sender may be believed is the
+/// Reads a whole file and checks hash, signature and recipient; the header. Whether the sender may be believed is the
 /// caller's to say ([`crate::TrustStore::knows_sender`]). Does I/O.
 ///
 /// # Errors
 /// When the file is cut or changed, or sealed to somebody else.
-pub fn verify_sealed(input: impl BufRead, keys: &DeviceKeys) -> Result<(SealedHeader, Vec<u8>), TrustError> {
-    let mut reader = SealedReader::open(input, keys)?;
-    let first = reader.chunk()?.ok_or(TrustError::Damaged)?;
+pub fn verify_sealed(input: impl BufRead, keys: &DeviceKeys) -> Result<SealedHeader, TrustError> {
+    let mut reader = SealedReader::begin(input, keys, None)?;
     while reader.chunk()?.is_some() {}
     let mut length = [0; 4];
     reader.inner.read_exact(&mut length).map_err(damaged)?;
@@ -168,11 +174,11 @@ pub fn verify_sealed(input: impl BufRead, keys: &DeviceKeys) -> Result<(SealedHe
     if header.format != FORMAT {
         return Err(TrustError::Format(header.format));
     }
-    let whole = unhex(&header.sha256).is_some_and(|sha256| sha256 == reader.hasher.finalize().as_slice());
+    let whole = header.sha256 == hex(&reader.hasher.finalize());
     if !whole || !header.sender.verifies(PURPOSE, &text, &signature) {
         return Err(TrustError::Damaged);
     }
-    if header.recipient == keys.sealing() { Ok((header, first)) } else { Err(TrustError::OtherRecipient) }
+    if header.recipient == keys.sealing() { Ok(header) } else { Err(TrustError::OtherRecipient) }
 }
 
 fn take(reader: &mut impl Read, length: u32, limit: u32) -> Result<Vec<u8>, TrustError> {

@@ -155,7 +155,8 @@ impl TrustStore {
         for folder in std::iter::once(&installed.current).chain(&installed.previous) {
             match Pack::read_signed(&self.folder.join(PACKS).join(id).join(folder), root) {
                 Ok((pack, statement)) => {
-                    let older = built_in.is_some_and(|own| pack.manifest().numbers().is_ok_and(|version| version < own));
+                    let older =
+                        built_in.is_some_and(|own| pack.manifest().numbers().is_ok_and(|version| version < own));
                     return Ok((!older).then_some(Installed { pack, statement, instead_of: refusal }));
                 }
                 Err(error) => refusal = refusal.or(Some(error)),
@@ -232,6 +233,12 @@ impl TrustStore {
         self.state.credentials.iter().rev().find(of_doctor).map(String::as_str)
     }
 
+    /// The time that counts at this clock: never before the newest trusted signature, nor before what this device has noted. No I/O.
+    #[must_use]
+    pub fn time(&self, clock: Timestamp) -> Timestamp {
+        time(&self.state, clock)
+    }
+
     /// How a doctor stands on this device at this clock. `doctor` is the name of who has signed in, where somebody has: on a shared phone a
     /// credential counts for the doctor whose name it bears, and for nobody else. No I/O.
     #[must_use]
@@ -250,7 +257,8 @@ impl TrustStore {
         let credential = self.token(doctor).and_then(|token| Credential::open(token, &root.credentials).ok());
         let Some(credential) = credential else { return unverified(None) };
         let end = credential.claims.exp;
-        let of = |standing, until, reason| Verdict { standing, doctor: Some(credential.claims.sub.clone()), until, reason };
+        let of =
+            |standing, until, reason| Verdict { standing, doctor: Some(credential.claims.sub.clone()), until, reason };
         match credential.counts(device, &self.state.revocations, now) {
             Ok(()) => of(Standing::Verified, Some(end), None),
             Err(reason @ TrustError::Expired) => match within(end) {

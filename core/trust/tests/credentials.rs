@@ -37,7 +37,7 @@ fn signed_json(change: impl FnOnce(&mut serde_json::Value)) -> String {
 }
 
 fn sign_text(text: &str, assertion: Option<&[u8]>, footer: Option<&[u8]>) -> String {
-    let pair = ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::new([20; 32]));
+    let pair = ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::new([21; 32]));
     let secret = pasetors::keys::AsymmetricSecretKey::<pasetors::version4::V4>::from(&*pair.sk).expect("key");
     pasetors::version4::PublicToken::sign(&secret, text.as_bytes(), footer, assertion).expect("signs")
 }

@@ -54,7 +54,7 @@ fn restate(folder: &Path, change: impl FnOnce(&mut serde_json::Value)) {
     let signed = [b"barefoot pack v1\0", payload.as_bytes()].concat();
     let signatures: serde_json::Map<_, _> = [10, 11]
         .map(|n| {
-            let pair = ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::new([n; 32]));
+            let pair = ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::new([n + 1; 32]));
             let signature: String = pair.sk.sign(&signed, None).iter().map(|byte| format!("{byte:02x}")).collect();
             (key(n).public().to_string(), signature.into())
         })
@@ -128,7 +128,9 @@ fn attacks(dir: &Path) -> Vec<(&'static str, PathBuf)> {
     // Two pack signers state another id, kind or version over an honest manifest.
     for (name, field) in [("another id", "id"), ("another kind", "kind"), ("another version", "version")] {
         let folder = fresh(field);
-        restate(&folder, |statement| statement[field] = if field == "version" { "3.0.1".into() } else { "other".into() });
+        restate(&folder, |statement| {
+            statement[field] = if field == "version" { "3.0.1".into() } else { "other".into() }
+        });
         all.push((name, folder));
     }
     let later = fresh("later");
@@ -136,7 +138,8 @@ fn attacks(dir: &Path) -> Vec<(&'static str, PathBuf)> {
     all.push(("a statement of a newer format", later));
     let newer = pack(&dir.join("newer-format"), "skin", "3.0.0", &[("a.bin", b"x")]);
     sign(&newer, &[10, 11]);
-    let text = fs::read_to_string(newer.join("manifest.json")).expect("manifest").replace("\"format\":1", "\"format\":2");
+    let text =
+        fs::read_to_string(newer.join("manifest.json")).expect("manifest").replace("\"format\":1", "\"format\":2");
     fs::write(newer.join("manifest.json"), &text).expect("write");
     restate(&newer, |s| s["manifest"] = serde_json::to_value(FileEntry::of(text.as_bytes())).expect("entry"));
     all.push(("a signed pack of a newer format", newer));
@@ -181,7 +184,8 @@ fn attacks(dir: &Path) -> Vec<(&'static str, PathBuf)> {
     let mut oversize = raw_tar(&regular(""));
     // The size field of the first header, octal: 1 GiB.
     oversize[124..135].copy_from_slice(b"10000000000");
-    let sum: u32 = oversize[..512].iter().enumerate().map(|(i, b)| if (148..156).contains(&i) { 32 } else { u32::from(*b) }).sum();
+    let sum: u32 =
+        oversize[..512].iter().enumerate().map(|(i, b)| if (148..156).contains(&i) { 32 } else { u32::from(*b) }).sum();
     oversize[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     let file = dir.join("oversize.tar");
     fs::write(&file, oversize).expect("write");
@@ -228,7 +232,8 @@ fn the_programs_own_pack_counts_as_had() {
     let dir = tempfile::tempdir().expect("dir");
     let mut store = device(&dir.path().join("data"));
     let own = || Pack::read(&pack(&dir.path().join("own"), "skin", "2.0.0", &[("a.bin", b"own")])).expect("reads");
-    let mut with_own = |source: &Path| store.install_pack(source, day(1), |_| Some(own()), |_| Ok::<(), TrustError>(()));
+    let mut with_own =
+        |source: &Path| store.install_pack(source, day(1), |_| Some(own()), |_| Ok::<(), TrustError>(()));
     let old = signed(&dir.path().join("old"), "1.9.9", b"old");
     assert!(matches!(with_own(&old), Err(TrustError::Rollback)));
     let same = signed(&dir.path().join("same"), "2.0.0", b"other");
@@ -257,7 +262,11 @@ fn a_damaged_pack_falls_back_to_the_one_before_it() {
     for (version, content) in [("1.0.0", b"first"), ("1.1.0", b"secnd"), ("1.2.0", b"third")] {
         install(&mut store, &signed(&dir.path().join(version), version, content)).expect("installs");
     }
-    assert_eq!(fs::read_dir(data.join("signed-packs/skin")).expect("shelf").count(), 2, "the one before is kept, older ones go");
+    assert_eq!(
+        fs::read_dir(data.join("signed-packs/skin")).expect("shelf").count(),
+        2,
+        "the one before is kept, older ones go"
+    );
     for shelf in fs::read_dir(data.join("signed-packs/skin")).expect("shelf").flatten() {
         if shelf.file_name().to_string_lossy().starts_with("1.2.0") {
             fs::write(shelf.path().join("a.bin"), b"rot").expect("write");
@@ -345,8 +354,14 @@ fn roots_follow_each_other_and_a_key_that_was_taken_out_signs_nothing_more() {
     refused("new keys alone", signed_root(&second, &[3]));
     refused("strangers", signed_root(&second, &[30, 31]));
     refused("a gap", signed_root(&third, &[0, 1]));
-    refused("the same version, other keys", signed_root(&barefoot_trust::Root { version: 1, ..second.clone() }, &[0, 1]));
-    refused("not enough of its own", signed_root(&barefoot_trust::Root { root: role(&[4, 5, 6], 2), ..second.clone() }, &[0, 1]));
+    refused(
+        "the same version, other keys",
+        signed_root(&barefoot_trust::Root { version: 1, ..second.clone() }, &[0, 1]),
+    );
+    refused(
+        "not enough of its own",
+        signed_root(&barefoot_trust::Root { root: role(&[4, 5, 6], 2), ..second.clone() }, &[0, 1]),
+    );
     refused("not a root", b"{}".to_vec());
     store.accept_root(&signed_root(&second, &[0, 1]), day(2)).expect("follows");
     assert!(matches!(store.accept_root(&signed_root(&usual(1), &[0, 1]), day(3)), Err(TrustError::Rollback)));
@@ -362,12 +377,33 @@ fn roots_follow_each_other_and_a_key_that_was_taken_out_signs_nothing_more() {
 }
 
 #[test]
+fn a_key_file_is_written_once_private_and_read_back_and_nothing_else_passes_for_one() {
+    let dir = tempfile::tempdir().expect("dir");
+    let file = dir.path().join("key");
+    let made = barefoot_trust::SigningKey::generate().expect("random");
+    made.write_new(&file).expect("writes");
+    assert_eq!(barefoot_trust::SigningKey::read(&file).expect("reads").public(), made.public());
+    assert!(made.write_new(&file).is_err(), "never over another");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&file).expect("metadata").permissions().mode() & 0o777, 0o600);
+    }
+    let zeros = format!("barefoot-signing-key {}\n", "0".repeat(64));
+    for text in ["", "barefoot-signing-key", &"a".repeat(64), &zeros, "barefoot-signing-key 00ff", &"x".repeat(5000)] {
+        fs::write(&file, text).expect("write");
+        assert!(barefoot_trust::SigningKey::read(&file).is_err(), "{text:?}");
+    }
+}
+
+#[test]
 fn weak_roots_are_not_made() {
     for root in [
         barefoot_trust::Root { packs: role(&[10, 11, 12], 1), ..usual(1) },
         barefoot_trust::Root { root: role(&[0], 1), ..usual(1) },
         barefoot_trust::Root { packs: role(&[10], 2), ..usual(1) },
         barefoot_trust::Root { credentials: role(&[], 0), ..usual(1) },
+        barefoot_trust::Root { credentials: role(&[20, 21], 2), ..usual(1) },
         usual(0),
     ] {
         assert!(matches!(barefoot_trust::RootDraft::new(&root), Err(TrustError::WeakRoot)));

@@ -17,8 +17,8 @@ fn sealed(chunks: &[Vec<u8>], to: &str, from: &DeviceKeys) -> Vec<u8> {
 }
 
 fn chunks_of(file: &[u8], keys: &DeviceKeys) -> Result<Vec<Vec<u8>>, TrustError> {
-    verify_sealed(file, keys)?;
-    let mut reader = SealedReader::open(file, keys)?;
+    let header = verify_sealed(file, keys)?;
+    let mut reader = SealedReader::open(file, keys, &header)?;
     let mut all = Vec::new();
     while let Some(chunk) = reader.chunk()? {
         all.push(chunk);
@@ -37,8 +37,7 @@ fn a_device_has_its_own_keys_and_always_the_same() {
 #[test]
 fn only_the_named_device_opens_it() {
     let file = sealed(&[b"a case".to_vec()], &keys(2).sealing(), &keys(1));
-    let (header, first) = verify_sealed(file.as_slice(), &keys(2)).expect("opens");
-    assert_eq!((header.sender, first.as_slice()), (keys(1).device(), b"a case".as_slice()));
+    assert_eq!(verify_sealed(file.as_slice(), &keys(2)).expect("opens").sender, keys(1).device());
     for other in [1, 3] {
         assert!(matches!(verify_sealed(file.as_slice(), &keys(other)), Err(TrustError::OtherRecipient)));
     }
@@ -73,6 +72,16 @@ fn a_sender_is_known_by_name_or_by_a_credential_that_counts() {
     assert!(!store.knows_sender(&sender, Some(&token), day(100)), "an expired one");
     store.add_sender(other).expect("adds");
     assert!(TrustStore::open(dir.path()).expect("opens").knows_sender(&other, None, day(1)));
+}
+
+#[test]
+fn a_file_that_is_exchanged_after_it_was_checked_is_noticed() {
+    let file = sealed(&[b"a case".to_vec()], &keys(2).sealing(), &keys(1));
+    let other = sealed(&[b"a lie!".to_vec()], &keys(2).sealing(), &keys(3));
+    let header = verify_sealed(file.as_slice(), &keys(2)).expect("whole");
+    let mut reader = SealedReader::open(other.as_slice(), &keys(2), &header).expect("opens");
+    assert!(reader.chunk().expect("reads").is_some());
+    assert!(matches!(reader.chunk(), Err(TrustError::Damaged)));
 }
 
 proptest! {
