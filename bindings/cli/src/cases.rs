@@ -248,8 +248,8 @@ pub(crate) fn added(id: &str, output: Output) {
 
 /// What a reader must know of a diagnosis whose doctor was not verified.
 fn unverified(diagnosis: &Diagnosis, language: Language) -> &'static str {
-    match diagnosis.standing.as_deref() {
-        None | Some("verified") => "",
+    match diagnosis.unverified() {
+        None => "",
         Some(_) => language.pick("，医生未经验证", ", doctor unverified"),
     }
 }

@@ -56,8 +56,11 @@ impl Home {
         let (folder, vault) = (self.folder()?, self.vault()?);
         let doctor = match clinic {
             Some(clinic) => self.doctor(clinic)?,
-            // Somebody has a PIN and nobody has shown it: no credential counts for a doctor without a name.
-            None if clinic::sign_in(&folder, &vault).is_ok_and(|door| door.pin_needed) => Some(String::new()),
+            None if clinic::sign_in(&folder, &vault).is_ok_and(|door| door.pin_needed) => match self.clinic() {
+                Ok(clinic) => self.doctor(&clinic)?,
+                // Nobody has shown a PIN: no credential counts for a doctor without a name.
+                Err(_) => Some(String::new()),
+            },
             None => None,
         };
         Ok(Verification::of(&folder, &vault, doctor.as_deref()))

@@ -51,6 +51,7 @@ pub fn export_sealed(
     recipient: &str,
     file: &Path,
 ) -> Result<Carried, AppError> {
+    let recipient = recipient.trim();
     let parcel = clinic.pack_parcel(of)?;
     let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let draft = tempfile::NamedTempFile::new_in(folder).map_err(TrustError::from)?;

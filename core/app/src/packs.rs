@@ -4,7 +4,7 @@
 use crate::AppError;
 use crate::assess::Assessor;
 use barefoot_knowledge::Encyclopedia;
-use barefoot_trust::{Pack, PackError, Statement, TrustError, TrustStore};
+use barefoot_trust::{Pack, Statement, TrustError, TrustStore};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -136,7 +136,7 @@ impl<'a> Packs<'a> {
     /// # Errors
     /// When it is refused; what was installed stays in use.
     pub fn install(&self, source: &Path, encyclopedia: Encyclopedia) -> Result<Statement, AppError> {
-        let folder = self.folder.as_ref().ok_or(PackError::Missing("the data folder".to_owned()))?;
+        let folder = self.folder.as_ref().ok_or(TrustError::NoRoot)?;
         TrustStore::open(folder)?
             .install_pack(source, Timestamp::now(), self.built_in, |pack| Assessor::new(pack, encyclopedia).map(drop))
     }

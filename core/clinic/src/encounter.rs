@@ -150,6 +150,14 @@ pub struct Diagnosis {
     pub standing: Option<String>,
 }
 
+impl Diagnosis {
+    /// How the doctor stood, where that was not as a verified one.
+    #[must_use]
+    pub fn unverified(&self) -> Option<&str> {
+        self.standing.as_deref().filter(|standing| *standing != "verified")
+    }
+}
+
 /// What the doctor did or advised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TreatmentNote {

@@ -312,6 +312,9 @@ impl Clinic {
             out.insert("code".to_owned(), disease(diagnosis.disease.as_deref().unwrap_or(""), &diagnosis.words, codes));
             out.insert("recordedDate".to_owned(), json!(diagnosis.made_at));
             signed(&mut out, "recorder", diagnosis.author.as_deref());
+            if let Some(standing) = diagnosis.unverified() {
+                out.insert("note".to_owned(), json!([{ "text": format!("the doctor was not verified: {standing}") }]));
+            }
             Value::Object(out)
         }));
         resources.extend(encounter.treatment_notes.iter().filter(|n| n.id == id).map(|note| {

@@ -71,7 +71,8 @@ impl Clinic {
         }
         for diagnosis in &visit.diagnoses {
             let named = diagnosis.disease.as_deref().map(name).unwrap_or_default();
-            page.paragraph(format!("{named} {}（{}）", diagnosis.words, diagnosis.certainty).trim());
+            let mark = diagnosis.unverified().map_or("", |_| t("，医生未经验证", ", doctor unverified"));
+            page.paragraph(format!("{named} {}（{}{mark}）", diagnosis.words, diagnosis.certainty).trim());
         }
         page.list(t("治疗", "Treatment"), visit.treatment_notes.iter().map(|note| note.words.clone()));
         page.list(

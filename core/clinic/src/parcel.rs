@@ -554,7 +554,7 @@ fn compare(
         let reference = format!("{}/{id}", resource(kind));
         let (element, their) = (element(column), their.to_string());
         let sql = "SELECT 1 FROM review WHERE reference = ?1 AND element = ?2 AND ours = ?3";
-        if work.tx.prepare_cached(sql)?.exists([&reference, element, &their])? {
+        if work.tx.prepare_cached(sql)?.exists(params![reference, element, their])? {
             continue;
         }
         let review = new_id();
@@ -632,7 +632,7 @@ fn resource(kind: Kind) -> &'static str {
 }
 
 /// FHIR's name of an element that people change; the column's name of any other.
-fn element(column: &'static str) -> &'static str {
+fn element(column: &str) -> &str {
     match column {
         "birth_date" => "birthDate",
         "sex" => "gender",
