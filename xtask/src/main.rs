@@ -1,10 +1,11 @@
 //! `cargo xtask`: what a developer runs beside cargo itself.
 
 mod battery;
+mod bindings;
 mod knowledge;
 mod sample;
 
-use barefoot_knowledge::{Content, check};
+use barefoot_knowledge::{Content, check, compile};
 use std::env;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,11 @@ cargo xtask check-content        list what breaks the rules of docs/guide/writin
 cargo xtask bench-search         time search at 183 and at 3,000 entries (run it with --release)
 cargo xtask fuzz-text S [SEED]   feed garbled texts to every text entrance for S seconds
 cargo xtask render-sample FILE   draw the sample photo that the README uses
-cargo xtask battery [ROW...]     the fault battery at its bars per release";
+cargo xtask battery [ROW...]     the fault battery at its bars per release
+cargo xtask setup LANGUAGE       fetch the tools of kotlin, swift or python into the cache
+cargo xtask test LANGUAGE        generate a language's bindings and run tests/scenarios through them
+cargo xtask size                 the stripped size of the phones' library
+cargo xtask encyclopedia FILE    compile the encyclopedia into a file, for a library that does not carry it";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -26,6 +31,10 @@ fn main() -> ExitCode {
         ["fuzz-text", seconds] => fuzz(seconds, "1"),
         ["fuzz-text", seconds, seed] => fuzz(seconds, seed),
         ["render-sample", file] => sample::render(Path::new(file)),
+        ["setup", language] => bindings::setup(language),
+        ["test", language] => bindings::test(language),
+        ["size"] => bindings::size(&say),
+        ["encyclopedia", file] => encyclopedia(Path::new(file)),
         ["battery", ref rows @ ..] => battery::run(rows),
         _ => {
             say(USAGE);
@@ -55,6 +64,10 @@ fn check_content() -> Result<(), Box<dyn std::error::Error>> {
     } else {
         Err(format!("{} mistakes", complaints.len()).into())
     }
+}
+
+fn encyclopedia(file: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    Ok(compile(&Content::read(&root().join("core/knowledge/content"))?, file)?)
 }
 
 /// The repository.

@@ -29,6 +29,12 @@ pub enum AppError {
     /// The pack is of another kind.
     #[error("this pack is no image model: choose one that `barefoot pack list` shows")]
     OtherPack,
+    /// The records were closed.
+    #[error("the records are locked: sign in again")]
+    Locked,
+    /// A long job was stopped on request.
+    #[error("stopped: start again when you are ready")]
+    Cancelled,
     /// The pack's label is not in the encyclopedia.
     #[error("the model pack names a disease that the encyclopedia does not have: update both")]
     UnknownSlug,
@@ -49,6 +55,8 @@ impl AppError {
             Self::Knowledge(_) => "knowledge.unusable",
             Self::Clinic(error) => error.code(),
             Self::Nothing => "assess.nothing",
+            Self::Locked => "clinic.locked",
+            Self::Cancelled => "job.cancelled",
             Self::OtherPack => "pack.other_kind",
             Self::UnknownSlug => "assess.unknown_slug",
         }
@@ -65,6 +73,8 @@ impl AppError {
             Self::Knowledge(error) => format!("百科不可用，请更新（{error}）"),
             Self::Clinic(error) => error.zh(),
             Self::Nothing => "请至少给一张照片，或用文字描述所见".to_owned(),
+            Self::Locked => "病历已上锁：请重新登录".to_owned(),
+            Self::Cancelled => "已停止：可随时重新开始".to_owned(),
             Self::OtherPack => "这不是影像模型包：请从 barefoot pack list 中选择".to_owned(),
             Self::UnknownSlug => "模型包中的疾病不在百科里：请同时更新两者".to_owned(),
         }

@@ -4,9 +4,11 @@
 //! May not live here: anything that one of the crates below can do alone; drawing; parsing of command lines.
 
 mod assess;
+mod codes;
 mod error;
 mod fusion;
 mod indicators;
+mod stored;
 
 pub use assess::{
     Assessed, Assessment, AssessmentRequest, Assessor, ImageAssessment, PhotoAssessment, QualityAssessment,
@@ -15,4 +17,6 @@ pub use barefoot_clinic as clinic;
 pub use barefoot_knowledge as knowledge;
 pub use barefoot_trust as trust;
 pub use barefoot_vision as vision;
+pub use codes::disease_code;
 pub use error::AppError;
+pub use stored::{NamedDisease, StoredAssessment};
