@@ -56,14 +56,19 @@ pub struct NewPatient {
     /// Name, kept as written; at most 200 characters.
     pub name: String,
     /// `YYYY-MM-DD`, `YYYY-MM` or `YYYY`; not in the future.
+    #[uniffi(default = None)]
     pub birth_date: Option<String>,
     /// Age in years, used when no birth date is known: the year of birth is reckoned from it and marked as estimated.
+    #[uniffi(default = None)]
     pub age_years: Option<f64>,
     /// FHIR's administrative gender: `female`, `male`, `other`, `unknown`; another code is kept as it is.
+    #[uniffi(default = None)]
     pub sex: Option<String>,
     /// Phone number, as written.
+    #[uniffi(default = None)]
     pub phone: Option<String>,
     /// Village or address.
+    #[uniffi(default = None)]
     pub village: Option<String>,
 }
 
