@@ -1,5 +1,6 @@
 //! Assessments.
 
+#[cfg(feature = "embedded")]
 use crate::encyclopedia::ENCYCLOPEDIA;
 use crate::job::Cancellation;
 use crate::{BarefootError, Bilingual, Clinic, ProgressListener};
