@@ -60,8 +60,8 @@ impl Clinic {
         self.backup_watched(file, &mut |_, _| ControlFlow::Continue(()))
     }
 
-    /// As [`Clinic::backup`]; `watch` is told at the start and after each file or chunk how many bytes of how many are done, and may stop the backup.
-    /// Does I/O.
+    /// As [`Clinic::backup`]; `watch` is told at the start and after each file or chunk how many bytes of how many are done, and may
+    /// stop the backup. Does I/O.
     ///
     /// # Errors
     /// As [`Clinic::backup`], and when stopped.
