@@ -7,12 +7,14 @@ mod cases;
 mod diagnose;
 mod error;
 mod evaluate;
+mod extend;
 mod home;
 mod knowledge;
 mod language;
 mod output;
 mod packs;
 mod records;
+mod sync;
 
 use clap::{Args, Parser, Subcommand};
 use error::CliError;
@@ -82,6 +84,8 @@ enum Command {
     Restore(records::Restore),
     /// Remove originals of photos that the server has; thumbnails stay
     Purge(records::Purge),
+    /// Send cases to the server and fetch answers
+    Sync(sync::Sync),
     /// Model packs
     #[command(subcommand)]
     Pack(packs::PackCommand),
@@ -120,6 +124,7 @@ fn run(cli: Cli, output: Output) -> Result<(), CliError> {
         Command::Backup(args) => args.run(&home, output),
         Command::Restore(args) => args.run(&home, output),
         Command::Purge(args) => args.run(&home, output),
+        Command::Sync(args) => args.run(&home, output),
         Command::Pack(command) => command.run(&home, output),
         Command::Bench(args) => args.run(&home, output),
     }

@@ -94,7 +94,7 @@ impl Assessor {
         patient_id: Option<String>,
     ) -> Result<String, BarefootError> {
         self.with(|assessor| {
-            clinic.call(|clinic| assessor.record(clinic, &assessed.request, &assessed.core, patient_id))
+            clinic.reach(|clinic| assessor.record(clinic, &assessed.request, &assessed.core, patient_id))
         })
     }
 }
@@ -385,6 +385,8 @@ pub struct ClassProbability {
     pub en: String,
     /// 0 to 1.
     pub p: f32,
+    /// Added by a hospital from confirmed pictures, not trained: to be marked wherever it is shown.
+    pub prototype: bool,
 }
 
 /// A finding in a text.
@@ -438,7 +440,7 @@ impl ImageAssessment {
     fn of(image: &barefoot_app::ImageAssessment, encyclopedia: &Encyclopedia) -> Result<Self, KnowledgeError> {
         let named = image.classes.iter().map(|class| {
             let (zh, en) = encyclopedia.names(&class.slug)?;
-            Ok(ClassProbability { slug: class.slug.clone(), zh, en, p: class.p })
+            Ok(ClassProbability { slug: class.slug.clone(), zh, en, p: class.p, prototype: class.prototype })
         });
         let classes = named.collect::<Result<Vec<_>, KnowledgeError>>()?;
         let set = image.set.iter().filter_map(|slug| classes.iter().find(|c| c.slug == *slug).cloned()).collect();

@@ -26,7 +26,7 @@ impl BackupJob {
     /// Writes the backup; other calls on the clinic wait meanwhile. A file of that name is never overwritten, and when stopped no file
     /// stays behind. Progress counts bytes. Does I/O; takes seconds.
     pub fn run(&self, listener: Option<Arc<dyn ProgressListener>>) -> Result<BackupReport, BarefootError> {
-        Ok(self.clinic.call(|clinic| clinic.backup_watched(&self.file, &mut self.cancellation.watch(listener)))?)
+        self.clinic.with(|clinic| clinic.backup_watched(&self.file, &mut self.cancellation.watch(listener)))
     }
 
     /// Stops at the next step, at once if not begun. From any thread. No I/O.

@@ -4,27 +4,35 @@ use crate::records::*;
 use crate::vault::Vault;
 use crate::{BarefootError, Bilingual, Encyclopedia, KeyVault};
 use barefoot_app::clinic::{self, ClinicError};
-use barefoot_app::{AppError, disease_code};
+use barefoot_app::disease_code;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The open records. Every call but `lock` does I/O.
 #[derive(uniffi::Object)]
-pub struct Clinic(Mutex<Option<clinic::Clinic>>);
+pub struct Clinic {
+    records: Mutex<Option<clinic::Clinic>>,
+    /// Held by a running sync, so that there is one at a time.
+    pub(crate) syncing: Mutex<()>,
+}
 
 impl Clinic {
-    pub(crate) fn call<T, E: Into<AppError>>(
+    /// The one way to the records.
+    pub(crate) fn reach<T, E: From<ClinicError>>(
         &self,
         act: impl FnOnce(&mut clinic::Clinic) -> Result<T, E>,
-    ) -> Result<T, AppError> {
+    ) -> Result<T, E> {
         // A call that panicked has left its transaction uncommitted.
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        act(open.as_mut().ok_or(AppError::Locked)?).map_err(Into::into)
+        let mut open = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        act(open.as_mut().ok_or(ClinicError::Locked)?)
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut clinic::Clinic) -> Result<T, ClinicError>) -> Result<T, BarefootError> {
-        Ok(self.call(act)?)
+    pub(crate) fn with<T>(
+        &self,
+        act: impl FnOnce(&mut clinic::Clinic) -> Result<T, ClinicError>,
+    ) -> Result<T, BarefootError> {
+        Ok(self.reach(act)?)
     }
 }
 
@@ -44,13 +52,14 @@ impl Clinic {
             Unlock::Pin { doctor, pin } => clinic::Unlock::Pin { doctor, pin },
             Unlock::Recovery { phrase } => clinic::Unlock::Recovery { phrase },
         };
-        Ok(Arc::new(Self(Mutex::new(Some(clinic::Clinic::open(Path::new(folder), &Vault(vault), how)?)))))
+        let records = clinic::Clinic::open(Path::new(folder), &Vault(vault), how)?;
+        Ok(Arc::new(Self { records: Mutex::new(Some(records)), syncing: Mutex::default() }))
     }
 
     /// Closes the records and wipes the key; every later call on this object fails with `clinic.locked`. Waits for a call under way. No
     /// I/O.
     pub fn lock(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.records.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The doctors of this clinic, oldest first.
@@ -133,6 +142,11 @@ impl Clinic {
         self.with(|c| Ok(c.encounter(id)?.into()))
     }
 
+    /// What specialists wrote about an encounter or its patient, oldest first.
+    pub fn answers(&self, encounter: &str, patient: Option<String>) -> Result<Vec<Answer>, BarefootError> {
+        self.with(|c| Ok(c.answers(encounter, patient.as_deref())?.into_iter().map(Into::into).collect()))
+    }
+
     /// Says whose an anonymous encounter was.
     pub fn assign_patient(&self, encounter: &str, patient: &str) -> Result<(), BarefootError> {
         self.with(|c| c.assign_patient(encounter, patient))
@@ -202,7 +216,7 @@ impl Clinic {
         language: PageLanguage,
         encyclopedia: &Encyclopedia,
     ) -> Result<String, BarefootError> {
-        encyclopedia.with(|e| self.with(|c| c.page(encounter, language, &|slug| disease_code(e, slug))))
+        self.with(|c| c.page(encounter, language, &|slug| encyclopedia.with(|e| disease_code(e, slug))))
     }
 
     /// Records a yes or no to one use of the records; a no after a yes is a withdrawal. `subject` is a patient's id, or an encounter's
@@ -304,5 +318,22 @@ impl From<clinic::Encounter> for Encounter {
             follow_ups: e.follow_ups,
             referrals: e.referrals,
         }
+    }
+}
+
+/// What a specialist wrote about a case.
+#[derive(Debug, Clone, Serialize, uniffi::Record)]
+pub struct Answer {
+    /// `Type/id` on the server.
+    pub reference: String,
+    /// RFC 3339, UTC.
+    pub received_at: String,
+    /// The words.
+    pub words: String,
+}
+
+impl From<clinic::Answer> for Answer {
+    fn from(a: clinic::Answer) -> Self {
+        Self { reference: a.reference, received_at: a.received_at, words: a.words }
     }
 }

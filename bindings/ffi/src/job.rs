@@ -1,5 +1,6 @@
 //! Long jobs: a listener in, `cancel()` from any thread.
 
+use crate::Prompt;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -10,6 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub trait ProgressListener: Send + Sync + fmt::Debug {
     /// `done` of `total` steps or bytes are done: 0 first, `total` last.
     fn on_progress(&self, done: u64, total: u64) -> Result<(), ListenerError>;
+}
+
+/// Shows the doctor where to sign in.
+#[uniffi::export(foreign)]
+pub trait SignInListener: Send + Sync + fmt::Debug {
+    /// The code to type and where; the sign-in goes on waiting meanwhile. Called on the thread that runs the sign-in.
+    fn on_prompt(&self, prompt: Prompt) -> Result<(), ListenerError>;
 }
 
 /// The listener cannot hear any more; the job stops as if cancelled.
@@ -28,7 +36,7 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for ListenerError {
 
 /// Whether a job was stopped.
 #[derive(Debug, Default)]
-pub(crate) struct Cancellation(AtomicBool);
+pub(crate) struct Cancellation(pub(crate) Arc<AtomicBool>);
 
 impl Cancellation {
     pub(crate) fn cancel(&self) {

@@ -13,6 +13,7 @@ mod encyclopedia;
 mod error;
 mod job;
 mod records;
+mod sync;
 mod vault;
 
 pub use assess::*;
@@ -20,8 +21,9 @@ pub use backup::BackupJob;
 pub use clinic::*;
 pub use encyclopedia::*;
 pub use error::BarefootError;
-pub use job::{ListenerError, ProgressListener};
+pub use job::{ListenerError, ProgressListener, SignInListener};
 pub use records::*;
+pub use sync::*;
 pub use vault::{KeyVault, VaultError};
 
 uniffi::setup_scaffolding!();

@@ -3,7 +3,7 @@
 use crate::Triage;
 pub use barefoot_app::clinic::{
     BackupReport, Consent, Diagnosis, Doctor, DoctorAtDoor, EncounterSummary, FollowUp, Lesion, NewPatient,
-    PageLanguage, Patient, Photo, PhraseLanguage, Referral, SignIn, TreatmentNote, Use,
+    PageLanguage, Patient, Photo, PhraseLanguage, RecordDelivery, Referral, SignIn, TreatmentNote, Use,
 };
 use barefoot_app::knowledge::Bilingual;
 pub use barefoot_app::{NamedDisease, StoredAssessment};
@@ -91,6 +91,8 @@ pub struct Patient {
     pub village: Option<String>,
     /// RFC 3339, UTC.
     pub created_at: String,
+    /// The same person's record that counts, when this one was merged into it.
+    pub merged_into: Option<String>,
 }
 
 /// What records may be used for.
@@ -290,4 +292,17 @@ pub struct StoredAssessment {
     pub reasons: Vec<Bilingual>,
     /// Likeliest first.
     pub differential: Vec<NamedDisease>,
+}
+
+/// What became of a record's last change.
+#[uniffi::remote(Record)]
+pub struct RecordDelivery {
+    /// The record.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// `sent`, `waiting`, `held_back` (no consent) or `quarantined` (refused by the server), or a code of a newer version.
+    pub state: String,
+    /// Why the server refused it.
+    pub reason: Option<String>,
 }

@@ -3,7 +3,8 @@
 
 use barefoot_ffi::{
     Assessed, AssessmentJob, AssessmentRequest, Assessor, BackupJob, BarefootError, Clinic, Encyclopedia, KeyVault,
-    ListenerError, NewPatient, PageLanguage, PhraseLanguage, ProgressListener, Sex, Unlock, Use, VaultError, sign_in,
+    ListenerError, NewPatient, PageLanguage, PhraseLanguage, ProgressListener, Sex, Sync, SyncServer, Unlock, Use,
+    VaultError, sign_in,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -90,6 +91,10 @@ fn bytes(bytes: &[u8]) -> Result<Value, BarefootError> {
 impl World {
     fn clinic(&self) -> &Arc<Clinic> {
         self.clinic.as_ref().expect("a scenario opens the clinic first")
+    }
+
+    fn sync(&self) -> Arc<Sync> {
+        Sync::new(self.clinic().clone(), self.encyclopedia.clone())
     }
 
     fn listener(job: Job, with: &Value) -> Arc<Listener> {
@@ -207,6 +212,16 @@ impl World {
                 self.heard = listener.heard.lock().expect("no panic inside").clone();
                 shown(done?)
             }
+            "sync.run" => {
+                let address = text("address").to_owned();
+                let server = SyncServer { address, files: None, root: None, patience_seconds: 0 };
+                let job = self.sync().begin(server);
+                if with["cancelled"] == json!(true) {
+                    job.cancel();
+                }
+                shown(job.run(None)?)
+            }
+            "sync.deliveries" => shown(self.sync().deliveries()?),
             "folder.holds" => Ok(json!(self.folder.path().join(text("file")).exists())),
             "vault.break" => {
                 *self.vault.broken.lock().expect("no panic inside") = true;
@@ -244,7 +259,7 @@ fn holds(check: &Map<String, Value>, found: &Value) -> bool {
         "at_most" => found.as_f64().is_some_and(|number| number <= wanted.as_f64().expect("a number")),
         "length" => length() == wanted.as_u64().expect("a number"),
         "contains" => found.as_str().is_some_and(|text| text.contains(wanted.as_str().expect("a text"))),
-        "exists" => !found.is_null() == wanted.as_bool().expect("yes or no"),
+        "exists" => found.is_null() != wanted.as_bool().expect("yes or no"),
         other => panic!("no such check: {other}"),
     })
 }
@@ -310,6 +325,6 @@ fn every_scenario_holds() {
         .map(|entry| entry.expect("a file").file_name().to_string_lossy().into_owned())
         .collect();
     files.sort();
-    assert!(files.len() >= 7, "the scenarios are missing");
+    assert!(files.len() >= 8, "the scenarios are missing");
     files.iter().for_each(|file| run(file));
 }

@@ -88,6 +88,12 @@ class World:
             language = b.PageLanguage[w["language"].upper()]
             return c.page(w["encounter"], language, self.encyclopedia)
 
+        def sync():
+            job = b.Sync(c, self.encyclopedia).begin(b.SyncServer(address=w["address"]))
+            if w.get("cancelled"):
+                job.cancel()
+            return job.run(None)
+
         calls = {
             "encyclopedia.search": lambda: self.encyclopedia.search(w["query"], limit),
             "encyclopedia.article": lambda: self.encyclopedia.article(w["slug"]),
@@ -120,6 +126,8 @@ class World:
             "clinic.has_consent": lambda: c.has_consent(w["subject"], b.Use[w["use"].upper()]),
             "clinic.page": page,
             "clinic.backup": lambda: self.run(c.begin_backup(str(self.folder / w["file"])), w.get("cancel_at")),
+            "sync.run": sync,
+            "sync.deliveries": lambda: b.Sync(c, self.encyclopedia).deliveries(),
             "folder.holds": lambda: (self.folder / w["file"]).exists(),
             "vault.break": lambda: setattr(self.vault, "broken", True),
         }
@@ -193,7 +201,7 @@ def main():
             failed += 1
             print(f"python: {error}", file=sys.stderr)
     print(f"{len(files) - failed} passed, {failed} failed")
-    sys.exit(failed > 0 or len(files) < 7)
+    sys.exit(failed > 0 or len(files) < 8)
 
 
 main()

@@ -17,6 +17,8 @@ use std::collections::HashMap;
 pub(crate) enum Action {
     Created,
     Changed,
+    Merged,
+    Parted,
     Purged,
 }
 
@@ -25,6 +27,8 @@ impl Action {
         match self {
             Self::Created => "created",
             Self::Changed => "changed",
+            Self::Merged => "merged",
+            Self::Parted => "parted",
             Self::Purged => "purged",
         }
     }
@@ -39,7 +43,7 @@ pub struct AuditEntry {
     pub at: String,
     /// Doctor's id; `None` where nobody had signed in.
     pub author: Option<String>,
-    /// `created`, `changed` or `purged`.
+    /// `created`, `changed`, `merged`, `parted` or `purged`.
     pub action: String,
     /// The record's table.
     pub kind: String,

@@ -1,11 +1,12 @@
 //! Consent, asked per use. Every yes and no is kept; the last one counts. Without a yes nothing leaves the phone (see outbox.rs).
 
 use crate::audit::Action;
+use crate::duplicates::records_of;
 use crate::error::Field;
 use crate::kind::Kind;
 use crate::work::{Work, new_id};
 use crate::{Clinic, ClinicError, input};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 /// What records may be used for.
@@ -63,7 +64,7 @@ pub(crate) fn record(work: &Work<'_>, subject: &str, purpose: &str, granted: boo
 }
 
 impl Clinic {
-    /// Records a patient's yes or no to one use; a no after a yes is a withdrawal. `subject` is a patient's id, or an encounter's that
+    /// Records a patient's yes or no to one use; a no after a yes is a withdrawal. It counts for the records merged into this one too. `subject` is a patient's id, or an encounter's that
     /// has no patient. Does I/O.
     ///
     /// # Errors
@@ -78,7 +79,9 @@ impl Clinic {
         if !anonymous {
             work.require(Kind::Patient, subject)?;
         }
-        record(&work, subject, purpose.code(), granted)?;
+        for record_id in records_of(&work.tx, subject)? {
+            record(&work, &record_id, purpose.code(), granted)?;
+        }
         work.commit()
     }
 
@@ -97,17 +100,22 @@ impl Clinic {
     /// # Errors
     /// When the database refuses.
     pub fn consents(&self, subject: &str) -> Result<Vec<Consent>, ClinicError> {
-        let sql = "SELECT id, subject, use, granted, made_at, author FROM consent WHERE subject = ?1 ORDER BY n";
-        let consent = |row: &rusqlite::Row<'_>| {
-            Ok(Consent {
-                id: row.get(0)?,
-                subject: row.get(1)?,
-                purpose: row.get(2)?,
-                granted: row.get(3)?,
-                made_at: row.get(4)?,
-                author: row.get(5)?,
-            })
-        };
-        Ok(self.db.prepare_cached(sql)?.query_map([subject], consent)?.collect::<Result<_, _>>()?)
+        said(&self.db, subject)
     }
+}
+
+/// Everything a patient has said, oldest first.
+pub(crate) fn said(db: &Connection, subject: &str) -> Result<Vec<Consent>, ClinicError> {
+    let sql = "SELECT id, subject, use, granted, made_at, author FROM consent WHERE subject = ?1 ORDER BY n";
+    let consent = |row: &rusqlite::Row<'_>| {
+        Ok(Consent {
+            id: row.get(0)?,
+            subject: row.get(1)?,
+            purpose: row.get(2)?,
+            granted: row.get(3)?,
+            made_at: row.get(4)?,
+            author: row.get(5)?,
+        })
+    };
+    Ok(db.prepare_cached(sql)?.query_map([subject], consent)?.collect::<Result<_, _>>()?)
 }

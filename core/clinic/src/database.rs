@@ -2,7 +2,7 @@
 
 use crate::ClinicError;
 use crate::key::{DataKey, Secret, random};
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Once;
@@ -11,7 +11,11 @@ use zeroize::Zeroizing;
 
 /// The database's file name in the data folder.
 pub(crate) const DATABASE: &str = "clinic.db";
-const SCHEMA_VERSION: i64 = 1;
+/// From an empty file to the present schema, one step each; a store of any earlier schema takes the steps that it lacks.
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+/// Memory for decrypted pages, KiB: holds what a search touches in a store of 50,000 patients.
+const CACHE_KIB: i64 = 8_000;
 /// Statements kept prepared: about the number of distinct ones in this crate.
 const PREPARED: usize = 64;
 /// How often and how long the first open waits for SQLCipher: 2 s at most; it needs some milliseconds.
@@ -37,15 +41,29 @@ fn wait_for_cipher() {
 
 /// Opens (and makes) the database. Does I/O.
 pub(crate) fn open(path: &Path, key: &DataKey) -> Result<Connection, ClinicError> {
+    let db = connect(path)?;
+    // A damaged file would otherwise print thousands of lines to stderr.
+    db.execute_batch("PRAGMA cipher_log_level = NONE")?;
+    db.pragma_update(None, "key", raw_key(key).as_str())?;
+    ready(db)
+}
+
+/// The same without encryption, to compare times: for [`crate::BenchStore`], never for a clinic's records. Does I/O.
+pub(crate) fn open_unencrypted(path: &Path, _: &DataKey) -> Result<Connection, ClinicError> {
+    ready(connect(path)?)
+}
+
+fn connect(path: &Path) -> Result<Connection, ClinicError> {
     wait_for_cipher();
-    let mut db = Connection::open_with_flags(
+    let db = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     db.set_prepared_statement_cache_capacity(PREPARED);
-    // A damaged file would otherwise print thousands of lines to stderr.
-    db.execute_batch("PRAGMA cipher_log_level = NONE")?;
-    db.pragma_update(None, "key", raw_key(key).as_str())?;
+    Ok(db)
+}
+
+fn ready(mut db: Connection) -> Result<Connection, ClinicError> {
     let readable = db.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0));
     if matches!(&readable, Err(rusqlite::Error::SqliteFailure(e, _)) if e.code == rusqlite::ErrorCode::NotADatabase) {
         return Err(ClinicError::WrongKey);
@@ -57,6 +75,7 @@ pub(crate) fn open(path: &Path, key: &DataKey) -> Result<Connection, ClinicError
     db.execute_batch(
         "PRAGMA synchronous = EXTRA; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
     )?;
+    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
     migrate(&mut db)?;
     Ok(db)
 }
@@ -116,23 +135,20 @@ fn raw_key(key: &DataKey) -> Zeroizing<String> {
     Zeroizing::new(format!("x'{}'", digits.as_str()))
 }
 
+/// All missing steps in one transaction: killed midway, the store is as it was.
 fn migrate(db: &mut Connection) -> Result<(), ClinicError> {
     let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version == SCHEMA_VERSION {
+    let steps = usize::try_from(version).ok().and_then(|done| MIGRATIONS.get(done..));
+    let steps = steps.ok_or(ClinicError::NewerSchema(version))?;
+    if steps.is_empty() {
         return Ok(());
     }
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    match version {
-        0 => create(&tx)?,
-        newer => return Err(ClinicError::NewerSchema(newer)),
+    for step in steps {
+        tx.execute_batch(step)?;
     }
+    tx.pragma_update(None, "user_version", MIGRATIONS.len())?;
     Ok(tx.commit()?)
-}
-
-fn create(tx: &Transaction<'_>) -> Result<(), ClinicError> {
-    tx.execute_batch(include_str!("schema.sql"))?;
-    tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    Ok(())
 }
 
 /// Lower-case hexadecimal digits.

@@ -2,10 +2,11 @@
 //! follow-up dates and referrals. Rows are added, not rewritten; a later diagnosis counts.
 
 use crate::audit::Action;
+use crate::duplicates::RECORDS_OF;
 use crate::error::{Field, Problem};
 use crate::kind::Kind;
 use crate::work::{Work, new_id};
-use crate::{Clinic, ClinicError, Use, consent, input, outbox};
+use crate::{Answer, Clinic, ClinicError, Use, consent, input, outbox};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -63,7 +64,7 @@ pub struct EncounterSummary {
     pub id: String,
     /// The patient; `None` when anonymous.
     pub patient_id: Option<String>,
-    /// The patient's name.
+    /// The name of the patient, or of the record into which that one was merged.
     pub patient_name: Option<String>,
     /// RFC 3339, UTC.
     pub started_at: String,
@@ -101,6 +102,8 @@ pub struct Encounter {
     pub follow_ups: Vec<FollowUp>,
     /// Ways up.
     pub referrals: Vec<Referral>,
+    /// What specialists answered, oldest first.
+    pub answers: Vec<Answer>,
 }
 
 /// A stored photo's row.
@@ -213,33 +216,13 @@ impl Clinic {
             work.require(Kind::Patient, patient)?;
         }
         let root = new.patient_id.as_deref().unwrap_or(&id);
-        work.tx
-            .prepare_cached(
-                "INSERT INTO encounter (id, patient_id, started_at, author, findings, observed, age_years, sex, site)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            )?
-            .execute(params![
-                id,
-                new.patient_id,
-                work.now,
-                work.author,
-                new.findings,
-                serde_json::to_string(&new.observed)?,
-                new.age_years,
-                new.sex,
-                new.site
-            ])?;
-        work.log(Action::Created, Kind::Encounter, &id, root)?;
+        insert_encounter(&work, &id, root, new)?;
         for (position, (photo_id, photo)) in rows.iter().enumerate() {
             insert_photo(&work, photo_id, &id, position, photo, photo_key)?;
             work.log(Action::Created, Kind::Photo, photo_id, root)?;
         }
         if let Some(content) = content {
-            let assessment = new_id();
-            work.tx
-                .prepare_cached("INSERT INTO assessment (id, encounter_id, made_at, content) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![assessment, id, work.now, content])?;
-            work.log(Action::Created, Kind::Assessment, &assessment, root)?;
+            insert_assessment(&work, &id, root, &content)?;
         }
         if new.patient_id.is_none() {
             for purpose in &new.consents {
@@ -385,12 +368,12 @@ impl Clinic {
         Ok(self.db.prepare_cached(&sql)?.query_map([limit], summary)?.collect::<Result<_, _>>()?)
     }
 
-    /// A patient's encounters, newest first. Reads the database.
+    /// A patient's encounters, those of records merged into this one too, newest first. Reads the database.
     ///
     /// # Errors
     /// When the database refuses.
     pub fn encounters_of(&self, patient: &str, limit: u32) -> Result<Vec<EncounterSummary>, ClinicError> {
-        let sql = format!("{SUMMARY} WHERE e.patient_id = ?1 ORDER BY e.id DESC LIMIT ?2");
+        let sql = format!("{SUMMARY} WHERE e.patient_id IN ({RECORDS_OF}) ORDER BY e.id DESC LIMIT ?2");
         Ok(self.db.prepare_cached(&sql)?.query_map(params![patient, limit], summary)?.collect::<Result<_, _>>()?)
     }
 
@@ -409,7 +392,9 @@ impl Clinic {
             .prepare_cached("SELECT author, findings, observed FROM encounter WHERE id = ?1")?
             .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let assessments: Vec<String> = of_encounter(db, "content", Kind::Assessment, id, |row| row.get(0))?;
+        let answers = self.answers(id, summary.patient_id.as_deref())?;
         Ok(Encounter {
+            answers,
             summary,
             author,
             findings,
@@ -474,7 +459,8 @@ impl Clinic {
 pub(crate) const PHOTO: &str = "id, encounter_id, lesion_id, width, height, bytes, sha256, sha1, taken_at, purged_at";
 const FOLLOW_UP: &str = "id, encounter_id, made_at, due_on, reason, status";
 const SUMMARY: &str = "SELECT e.id, e.patient_id, p.name, e.started_at, e.age_years, e.sex, e.site,
-    (SELECT count(*) FROM photo WHERE encounter_id = e.id) FROM encounter e LEFT JOIN patient p ON p.id = e.patient_id";
+    (SELECT count(*) FROM photo WHERE encounter_id = e.id) FROM encounter e
+    LEFT JOIN patient o ON o.id = e.patient_id LEFT JOIN patient p ON p.id = COALESCE(o.merged_into, o.id)";
 
 pub(crate) fn photo(row: &Row<'_>) -> rusqlite::Result<Photo> {
     Ok(Photo {
@@ -525,6 +511,39 @@ fn of_encounter<T>(
 ) -> Result<Vec<T>, ClinicError> {
     let sql = format!("SELECT {columns} FROM {} WHERE encounter_id = ?1 ORDER BY id", kind.table());
     Ok(db.prepare_cached(&sql)?.query_map([encounter], read)?.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn insert_encounter(work: &Work<'_>, id: &str, root: &str, new: &NewEncounter) -> Result<(), ClinicError> {
+    work.tx
+        .prepare_cached(
+            "INSERT INTO encounter (id, patient_id, started_at, author, findings, observed, age_years, sex, site)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            id,
+            new.patient_id,
+            work.now,
+            work.author,
+            new.findings,
+            serde_json::to_string(&new.observed)?,
+            new.age_years,
+            new.sex,
+            new.site
+        ])?;
+    work.log(Action::Created, Kind::Encounter, id, root)
+}
+
+pub(crate) fn insert_assessment(
+    work: &Work<'_>,
+    encounter: &str,
+    root: &str,
+    content: &str,
+) -> Result<(), ClinicError> {
+    let id = new_id();
+    work.tx
+        .prepare_cached("INSERT INTO assessment (id, encounter_id, made_at, content) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![id, encounter, work.now, content])?;
+    work.log(Action::Created, Kind::Assessment, &id, root)
 }
 
 fn insert_photo(

@@ -8,10 +8,18 @@ use std::io;
 pub enum ClinicError {
     /// The disk refused.
     #[error("the data folder cannot be used: {0}")]
-    Io(#[from] io::Error),
+    Io(#[source] io::Error),
     /// The database refused.
     #[error("the database cannot be used: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(#[source] rusqlite::Error),
+    /// No room for what was to be written; what was there is whole.
+    #[error("the disk is full: nothing was saved and nothing was lost; free some space, then try again")]
+    DiskFull,
+    /// The folder cannot be written to; what was there is whole.
+    #[error(
+        "the data folder cannot be written to: nothing was saved and nothing was lost; make it writable, then try again"
+    )]
+    ReadOnly,
     /// A stored record is not readable.
     #[error("a stored record is not readable: {0}")]
     Record(#[from] serde_json::Error),
@@ -67,6 +75,14 @@ pub enum ClinicError {
     /// No such record.
     #[error("there is no {} with this id; {}", .0.en(), .0.hint())]
     NotFound(Kind),
+    /// A merge needs two records that count.
+    #[error(
+        "one of the two was merged before, or both are the same record: name two records that count, or part them first"
+    )]
+    Merged,
+    /// There is nothing to part.
+    #[error("this patient was not merged into another: nothing was changed")]
+    NotMerged,
     /// A photo file was changed, cut or swapped.
     #[error("a stored photo is damaged")]
     PhotoDamaged,
@@ -93,6 +109,9 @@ pub enum ClinicError {
     /// The phone's own key store refused; why is not passed on.
     #[error("this phone's key store cannot be used: unlock the phone and try again")]
     Vault,
+    /// The records were closed.
+    #[error("the records are locked: sign in again")]
+    Locked,
     /// A long job was stopped on request.
     #[error("stopped; nothing was changed: start again when you are ready")]
     Cancelled,
@@ -218,6 +237,28 @@ impl Problem {
     }
 }
 
+impl From<io::Error> for ClinicError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for ClinicError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error() {
+            Some(e) if e.code == rusqlite::ErrorCode::DiskFull => Self::DiskFull,
+            // The WAL's index could not grow: SQLite has no code of its own for that.
+            Some(e) if e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Self::DiskFull,
+            Some(e) if e.code == rusqlite::ErrorCode::ReadOnly => Self::ReadOnly,
+            _ => Self::Database(error),
+        }
+    }
+}
+
 impl ClinicError {
     /// A code that stays the same over versions and languages.
     #[must_use]
@@ -238,6 +279,8 @@ impl ClinicError {
             Self::NewerSchema(_) => "clinic.newer_schema",
             Self::InUse => "clinic.in_use",
             Self::NotFound(_) => "clinic.not_found",
+            Self::Merged => "clinic.merged",
+            Self::NotMerged => "clinic.not_merged",
             Self::PhotoDamaged => "clinic.photo_damaged",
             Self::PhotoPurged => "clinic.photo_purged",
             Self::Input { .. } => "clinic.input",
@@ -245,7 +288,10 @@ impl ClinicError {
             Self::NotEmpty => "clinic.not_empty",
             Self::FileExists => "clinic.file_exists",
             Self::Vault => "clinic.vault",
+            Self::Locked => "clinic.locked",
             Self::Cancelled => "job.cancelled",
+            Self::DiskFull => "clinic.disk_full",
+            Self::ReadOnly => "clinic.read_only",
             Self::Io(_) | Self::Database(_) | Self::Record(_) | Self::Random(_) => "clinic.refused",
         }
     }
@@ -271,6 +317,8 @@ impl ClinicError {
             Self::NewerSchema(_) => "数据夹由更新的版本写成：请升级".to_owned(),
             Self::InUse => "数据夹正被另一个程序使用：请关闭它，或稍后再试".to_owned(),
             Self::NotFound(kind) => format!("没有这个编号的{}", kind.zh()),
+            Self::Merged => "其中一份已被合并，或两者是同一份：请选两份未被合并的记录，或先拆分".to_owned(),
+            Self::NotMerged => "这位患者没有被合并过：未作任何改动".to_owned(),
             Self::PhotoDamaged => "存储的照片已损坏".to_owned(),
             Self::PhotoPurged => "此照片的原图在上传后已清除，缩略图仍在".to_owned(),
             Self::Input { field, problem } => format!("{}{}", field.zh(), problem.zh()),
@@ -278,7 +326,10 @@ impl ClinicError {
             Self::NotEmpty => "数据夹已有记录，恢复绝不覆盖：请选一个空数据夹".to_owned(),
             Self::FileExists => "已有同名文件：请换一个名字".to_owned(),
             Self::Vault => "无法使用本机的密钥库：请解锁手机后再试".to_owned(),
+            Self::Locked => "病历已上锁：请重新登录".to_owned(),
             Self::Cancelled => "已停止，未作任何改动：可随时重新开始".to_owned(),
+            Self::DiskFull => "存储空间已满：未保存，也未丢失任何内容；请清出空间后再试".to_owned(),
+            Self::ReadOnly => "数据夹不可写：未保存，也未丢失任何内容；请改为可写后再试".to_owned(),
             Self::Io(error) => format!("数据夹无法使用：{error}"),
             Self::Database(error) => format!("数据库无法使用：{error}"),
             Self::Record(error) => format!("存储的记录无法读取：{error}"),

@@ -3,6 +3,7 @@
 //! May not live here: sending, and what a disease's codes are (the caller's `codes` knows).
 
 use crate::database::unhex;
+use crate::duplicates::records_of;
 use crate::encounter::{PHOTO, photo};
 use crate::kind::Kind;
 use crate::{AuditEntry, Clinic, ClinicError, Encounter, Lesion, Photo};
@@ -62,23 +63,15 @@ impl Clinic {
             ExportOf::Encounter(_) => encounters.first().and_then(|(_, patient)| patient.clone()),
         };
         if let Some(patient) = &patient {
-            records.push((Kind::Patient, patient.clone()));
             records.extend(self.lesions(patient)?.into_iter().map(|lesion| (Kind::Lesion, lesion.id)));
-            records.extend(self.consents(patient)?.into_iter().map(|consent| (Kind::Consent, consent.id)));
+            for record in records_of(&self.db, patient)? {
+                records.extend(self.consents(&record)?.into_iter().map(|consent| (Kind::Consent, consent.id)));
+                records.push((Kind::Patient, record));
+            }
         }
         for (id, _) in &encounters {
             records.push((Kind::Encounter, id.clone()));
-            for kind in
-                [Kind::Photo, Kind::Assessment, Kind::Diagnosis, Kind::TreatmentNote, Kind::FollowUp, Kind::Referral]
-            {
-                let sql = format!("SELECT id FROM {} WHERE encounter_id = ?1 ORDER BY id", kind.table());
-                let ids = self
-                    .db
-                    .prepare_cached(&sql)?
-                    .query_map([id], |row| row.get(0))?
-                    .collect::<Result<Vec<String>, _>>()?;
-                records.extend(ids.into_iter().map(|id| (kind, id)));
-            }
+            records.extend(self.belonging_to(id)?);
             records.extend(self.consents(id)?.into_iter().map(|consent| (Kind::Consent, consent.id)));
         }
         let mut seen = BTreeSet::new();
@@ -103,6 +96,26 @@ impl Clinic {
         Ok(
             json!({ "resourceType": "Bundle", "type": "collection", "timestamp": jiff::Timestamp::now().to_string(), "entry": entries }),
         )
+    }
+
+    /// Everything that was written about an encounter, by kind. Reads the database.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn belonging_to(&self, encounter: &str) -> Result<Vec<(Kind, String)>, ClinicError> {
+        let mut records = Vec::new();
+        for kind in
+            [Kind::Photo, Kind::Assessment, Kind::Diagnosis, Kind::TreatmentNote, Kind::FollowUp, Kind::Referral]
+        {
+            let sql = format!("SELECT id FROM {} WHERE encounter_id = ?1 ORDER BY id", kind.table());
+            let ids = self
+                .db
+                .prepare_cached(&sql)?
+                .query_map([encounter], |row| row.get(0))?
+                .collect::<Result<Vec<String>, _>>()?;
+            records.extend(ids.into_iter().map(|id| (kind, id)));
+        }
+        Ok(records)
     }
 
     /// The resources that stand for one record, as sync sends them. Reads the database.
@@ -143,6 +156,8 @@ impl Clinic {
                 Ok(vec![document(&row, &encounter)])
             }
             Kind::Assessment => self.fhir_assessment(id, codes),
+            // Others wrote it, or it concerns this phone only.
+            Kind::Answer | Kind::Review => Ok(Vec::new()),
             Kind::Diagnosis | Kind::TreatmentNote | Kind::FollowUp | Kind::Referral => {
                 self.fhir_of_doctor(kind, id, codes)
             }
@@ -152,6 +167,10 @@ impl Clinic {
     fn fhir_patient(&self, id: &str) -> Result<Value, ClinicError> {
         let patient = self.patient(id)?;
         let mut out = json!({ "resourceType": "Patient", "id": id, "name": [{ "text": patient.name }] });
+        if let Some(counts) = &patient.merged_into {
+            out["active"] = json!(false);
+            out["link"] = json!([{ "other": { "reference": format!("Patient/{counts}") }, "type": "replaced-by" }]);
+        }
         if let Some(sex) = &patient.sex {
             let known = ["male", "female", "other", "unknown"].contains(&sex.as_str());
             out["gender"] = json!(if known { sex } else { "other" });

@@ -1,6 +1,7 @@
 //! Lesions: places on a patient's skin that are watched over time, each with its time line of photos.
 
 use crate::audit::Action;
+use crate::duplicates::RECORDS_OF;
 use crate::encounter::{PHOTO, photo};
 use crate::error::Field;
 use crate::kind::Kind;
@@ -54,7 +55,8 @@ impl Clinic {
         let patient: String =
             work.tx.query_row("SELECT patient_id FROM lesion WHERE id = ?1", [lesion], |row| row.get(0))?;
         let placed = work.tx.execute(
-            "UPDATE photo SET lesion_id = ?2 WHERE id = ?1 AND (SELECT patient_id FROM encounter WHERE id = encounter_id) = ?3",
+            "UPDATE photo SET lesion_id = ?2 WHERE id = ?1 AND (SELECT patient_id FROM encounter WHERE id = encounter_id)
+                IN (SELECT id FROM patient WHERE COALESCE(merged_into, id) = (SELECT COALESCE(merged_into, id) FROM patient WHERE id = ?3))",
             [photo, lesion, &patient],
         )?;
         if placed == 0 {
@@ -64,7 +66,7 @@ impl Clinic {
         work.commit()
     }
 
-    /// A patient's lesions, oldest first. Reads the database.
+    /// A patient's lesions, those of records merged into this one too, oldest first. Reads the database.
     ///
     /// # Errors
     /// When the database refuses.
@@ -78,8 +80,10 @@ impl Clinic {
                 created_at: row.get(4)?,
             })
         };
-        let sql = "SELECT id, patient_id, site, label, created_at FROM lesion WHERE patient_id = ?1 ORDER BY id";
-        Ok(self.db.prepare_cached(sql)?.query_map([patient], lesion)?.collect::<Result<_, _>>()?)
+        let sql = format!(
+            "SELECT id, patient_id, site, label, created_at FROM lesion WHERE patient_id IN ({RECORDS_OF}) ORDER BY id"
+        );
+        Ok(self.db.prepare_cached(&sql)?.query_map([patient], lesion)?.collect::<Result<_, _>>()?)
     }
 
     /// A lesion's photos, oldest first. Reads the database.

@@ -11,9 +11,11 @@
 
 mod audit;
 mod backup;
+mod bench;
 mod consent;
 mod database;
 mod doctors;
+mod duplicates;
 mod encounter;
 mod error;
 mod fhir;
@@ -29,13 +31,16 @@ mod patient;
 mod photo;
 mod retention;
 mod seal;
+mod server;
 mod store;
 mod work;
 
 pub use audit::{AuditEntry, AuditReport};
 pub use backup::BackupReport;
+pub use bench::BenchStore;
 pub use consent::{Consent, Use};
 pub use doctors::{Doctor, FORGOTTEN_BOTH};
+pub use duplicates::PossibleDuplicate;
 pub use encounter::{
     Diagnosis, Encounter, EncounterSummary, FollowUp, NewEncounter, NewPhoto, ObservedFinding, Photo, Referral,
     TreatmentNote,
@@ -48,6 +53,7 @@ pub use kind::Kind;
 pub use lesion::Lesion;
 pub use outbox::{Change, Delivery};
 pub use page::PageLanguage;
-pub use patient::{NewPatient, Patient, PossibleDuplicate};
+pub use patient::{NewPatient, Patient};
 pub use retention::Purged;
+pub use server::{Answer, FromServer, RecordDelivery, Review, ServerCopy};
 pub use store::{Clinic, SignIn, Verification, sign_in};

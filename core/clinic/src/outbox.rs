@@ -1,8 +1,8 @@
 //! What sync will send: one row per local change, written in the change's own transaction, in the order of the changes.
 //!
 //! Rows of one `unit` were one local transaction and go together; rows of one `root` (patient, or anonymous encounter) depend on
-//! each other and keep their order; different roots are independent. No row leaves without consent: [`pending`] asks at the moment
-//! of sending, not at the moment of writing. May not live here: sockets, FHIR.
+//! each other and keep their order; different roots are independent. No row leaves without consent: the view `may_leave` of the schema is
+//! the rule, and [`pending`] asks it at the moment of sending. May not live here: sockets, FHIR.
 
 use crate::kind::Kind;
 use crate::{Clinic, ClinicError, Use};
@@ -57,26 +57,23 @@ pub(crate) fn re_root(tx: &Transaction<'_>, from: &str, to: &str) -> Result<(), 
     Ok(())
 }
 
-/// Whether the last word about this use is yes. A withdrawal also counts as sendable once the server knows the patient, so that it is heard there.
-const MAY_LEAVE: &str =
-    "(COALESCE((SELECT granted FROM consent WHERE subject = o.root AND use = ?1 ORDER BY n DESC LIMIT 1), 0) = 1
-      OR (o.kind = 'consent' AND EXISTS (SELECT 1 FROM outbox s WHERE s.root = o.root AND s.state = 'sent')))";
+/// A change from the columns seq, unit, root, kind, record, made_at.
+pub(crate) fn change(row: &rusqlite::Row<'_>) -> rusqlite::Result<Change> {
+    Ok(Change {
+        seq: row.get(0)?,
+        unit: row.get(1)?,
+        root: row.get(2)?,
+        kind: row.get(3)?,
+        record: row.get(4)?,
+        made_at: row.get(5)?,
+    })
+}
 
 fn pending(db: &Connection, purpose: Use, limit: u32) -> Result<Vec<Change>, ClinicError> {
-    let sql = format!(
-        "SELECT seq, unit, root, kind, record, made_at FROM outbox o WHERE state = 'waiting' AND {MAY_LEAVE} ORDER BY seq LIMIT ?2"
-    );
-    let change = |row: &rusqlite::Row<'_>| {
-        Ok(Change {
-            seq: row.get(0)?,
-            unit: row.get(1)?,
-            root: row.get(2)?,
-            kind: row.get(3)?,
-            record: row.get(4)?,
-            made_at: row.get(5)?,
-        })
-    };
-    Ok(db.prepare_cached(&sql)?.query_map(params![purpose.code(), limit], change)?.collect::<Result<_, _>>()?)
+    // `outbox_ready` finds them quickly; `may_leave` is asked again, at the moment of sending.
+    let sql = "SELECT o.seq, o.unit, o.root, o.kind, o.record, o.made_at FROM outbox_ready r JOIN outbox o ON o.seq = r.seq
+        WHERE r.use = ?1 AND EXISTS (SELECT 1 FROM may_leave m WHERE m.use = r.use AND m.seq = r.seq) ORDER BY r.seq LIMIT ?2";
+    Ok(db.prepare_cached(sql)?.query_map(params![purpose.code(), limit], change)?.collect::<Result<_, _>>()?)
 }
 
 impl Clinic {
@@ -93,8 +90,8 @@ impl Clinic {
     /// # Errors
     /// When the database refuses.
     pub fn held_back(&self, purpose: Use) -> Result<u64, ClinicError> {
-        let sql = format!("SELECT count(*) FROM outbox o WHERE state = 'waiting' AND NOT {MAY_LEAVE}");
-        Ok(self.db.prepare_cached(&sql)?.query_row([purpose.code()], |row| row.get(0))?)
+        let sql = "SELECT (SELECT count(*) FROM outbox WHERE state = 'waiting') - (SELECT count(*) FROM outbox_ready WHERE use = ?1)";
+        Ok(self.db.prepare_cached(sql)?.query_row([purpose.code()], |row| row.get(0))?)
     }
 
     /// Notes that the server has acknowledged these changes: all of them or none. Does I/O.

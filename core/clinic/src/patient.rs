@@ -1,12 +1,13 @@
-//! Patients: who they are, how they are found, and who may be the same person.
+//! Patients: who they are and how they are found. May not live here: who may be the same person (duplicates.rs).
 
 use crate::audit::Action;
+use crate::error::Field;
 use crate::kind::Kind;
 use crate::work::{Work, new_id};
 use crate::{Clinic, ClinicError, input, names};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 
 /// A patient as typed.
 #[derive(Debug, Clone, Default)]
@@ -44,21 +45,9 @@ pub struct Patient {
     pub village: Option<String>,
     /// RFC 3339, UTC.
     pub created_at: String,
+    /// The same person's record that counts, when this one was merged into it.
+    pub merged_into: Option<String>,
 }
-
-/// Somebody who may be the same person.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PossibleDuplicate {
-    /// Who.
-    pub patient: Patient,
-    /// 0 to 1.
-    pub score: f64,
-    /// What agrees: `name`, `sound`, `phone`, `birth_date`, `birth_year`, `village`; what differs: `not_sex`, `not_birth_date`.
-    pub because: Vec<&'static str>,
-}
-
-/// From this score on two records are shown as possibly one person.
-const LIKELY: f64 = 0.5;
 
 impl Clinic {
     /// Adds a patient; duplicates are looked for by [`Clinic::possible_duplicates`], not refused. Does I/O.
@@ -66,16 +55,8 @@ impl Clinic {
     /// # Errors
     /// When a field cannot be stored as it is, or the database refuses; nothing is changed then.
     pub fn add_patient(&mut self, new: &NewPatient) -> Result<String, ClinicError> {
-        let (birth_date, estimated) = input::patient(new)?;
-        let id = new_id();
         let work = self.work()?;
-        work.tx
-            .prepare_cached(
-                "INSERT INTO patient (id, name, birth_date, birth_estimated, sex, phone, village, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![id, new.name, birth_date, estimated, new.sex, new.phone, new.village, work.now])?;
-        write_keys(&work, work.tx.last_insert_rowid(), new)?;
-        work.log(Action::Created, Kind::Patient, &id, &id)?;
+        let id = insert(&work, new)?;
         work.commit()?;
         Ok(id)
     }
@@ -85,19 +66,8 @@ impl Clinic {
     /// # Errors
     /// When there is none, a field cannot be stored as it is, or the database refuses; nothing is changed then.
     pub fn update_patient(&mut self, id: &str, new: &NewPatient) -> Result<(), ClinicError> {
-        let (birth_date, estimated) = input::patient(new)?;
         let work = self.work()?;
-        let n: i64 = work
-            .tx
-            .query_row("SELECT n FROM patient WHERE id = ?1", [id], |row| row.get(0))
-            .optional()?
-            .ok_or(ClinicError::NotFound(Kind::Patient))?;
-        work.tx.execute(
-            "UPDATE patient SET name = ?2, birth_date = ?3, birth_estimated = ?4, sex = ?5, phone = ?6, village = ?7 WHERE n = ?1",
-            params![n, new.name, birth_date, estimated, new.sex, new.phone, new.village],
-        )?;
-        work.tx.execute("DELETE FROM patient_key WHERE patient = ?1", [n])?;
-        write_keys(&work, n, new)?;
+        rewrite(&work.tx, id, new)?;
         work.log(Action::Changed, Kind::Patient, id, id)?;
         work.commit()
     }
@@ -111,94 +81,122 @@ impl Clinic {
         self.db.prepare_cached(&sql)?.query_row([id], patient).optional()?.ok_or(ClinicError::NotFound(Kind::Patient))
     }
 
-    /// Patients, newest first. Reads the database.
+    /// Patients, newest first, without those that were merged into another. Reads the database.
     ///
     /// # Errors
     /// When the database refuses.
     pub fn patients(&self, limit: u32) -> Result<Vec<Patient>, ClinicError> {
-        let sql = format!("SELECT {COLUMNS} FROM patient p ORDER BY n DESC LIMIT ?1");
+        let sql = format!("SELECT {COLUMNS} FROM patient p WHERE merged_into IS NULL ORDER BY n DESC LIMIT ?1");
         Ok(self.db.prepare_cached(&sql)?.query_map([limit], patient)?.collect::<Result<_, _>>()?)
     }
 
     /// Patients by the beginnings of name, given name, pinyin, initials, phone (or its last digits) and village; several words must
-    /// all fit. Whole matches come first. Reads the database.
+    /// all fit. Whole matches come first. Who was merged into another record is found as that one. Reads the database.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the query is longer than a name may be, or the database refuses.
     pub fn find_patients(&self, query: &str, limit: u32) -> Result<Vec<Patient>, ClinicError> {
-        let mut words = names::query(query);
-        // The longest word is the rarest: it leads, the others filter.
-        words.sort_by_key(|word| std::cmp::Reverse(word.chars().count()));
+        input::text(Field::Name, query)?;
+        let mut words = Vec::new();
+        for word in names::query(query) {
+            words.push((self.width(&word)?, word));
+        }
+        // The rarest word leads, the others filter.
+        words.sort();
         let Some((lead, filters)) = words.split_first() else { return Ok(Vec::new()) };
-        let filter =
-            "AND EXISTS (SELECT 1 FROM patient_key f WHERE f.patient = k.patient AND f.key >= ? AND f.key < ?)";
+        // The keys of a filter are read as one range, or looked up for each patient whom the lead leaves, whichever reads less. Of a
+        // filter that very many fit, few lookups give enough patients.
+        let filter = |(width, _): &(u32, String)| {
+            if *width == BROAD || *width > lead.0 * LOOKUP {
+                " AND EXISTS (SELECT 1 FROM patient_key f WHERE f.patient = k.patient AND f.key >= ? AND f.key < ?)"
+            } else {
+                " AND +k.patient IN (SELECT patient FROM patient_key WHERE key >= ? AND key < ?)"
+            }
+        };
         // The index gives keys in order, so the shortest continuation of the lead, the whole match, comes first. One patient may have
         // several keys that fit: take more rows than asked for and drop the repeats.
+        let filters: String = filters.iter().map(filter).collect();
         let sql = format!(
-            "SELECT k.patient FROM patient_key k WHERE k.key >= ? AND k.key < ? {} ORDER BY k.key LIMIT ?",
-            filter.repeat(filters.len())
+            "SELECT k.patient FROM patient_key k WHERE k.key >= ? AND k.key < ?{filters} ORDER BY k.key LIMIT ?"
         );
-        let mut bounds: Vec<String> = Vec::with_capacity(2 * words.len() + 1);
-        for word in std::iter::once(lead).chain(filters) {
-            bounds.push(word.clone());
-            bounds.push(format!("{word}\u{10ffff}"));
-        }
         let mut statement = self.db.prepare_cached(&sql)?;
-        for (i, bound) in bounds.iter().enumerate() {
-            statement.raw_bind_parameter(i + 1, bound)?;
+        for (i, (_, word)) in words.iter().enumerate() {
+            statement.raw_bind_parameter(2 * i + 1, word)?;
+            statement.raw_bind_parameter(2 * i + 2, after(word))?;
         }
-        statement.raw_bind_parameter(bounds.len() + 1, i64::from(limit) * 8)?;
-        let mut found: Vec<i64> = Vec::new();
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next()? {
-            let n = row.get(0)?;
-            if !found.contains(&n) {
-                found.push(n);
-            }
-            if found.len() == limit as usize {
-                break;
-            }
-        }
-        drop(rows);
+        statement.raw_bind_parameter(2 * words.len() + 1, i64::from(limit) * 8)?;
         let mut by_n = self.db.prepare_cached(&format!("SELECT {COLUMNS} FROM patient p WHERE n = ?1"))?;
-        found.into_iter().map(|n| Ok(by_n.query_row([n], patient)?)).collect()
+        let mut seen: HashSet<i64> = HashSet::new();
+        let mut found: Vec<Patient> = Vec::new();
+        let mut rows = statement.raw_query();
+        while found.len() < limit as usize
+            && let Some(row) = rows.next()?
+        {
+            let n = row.get(0)?;
+            if !seen.insert(n) {
+                continue;
+            }
+            let mut next = by_n.query_row([n], patient)?;
+            if let Some(kept) = &next.merged_into {
+                next = self.patient(kept)?;
+            }
+            if !found.iter().any(|patient| patient.id == next.id) {
+                found.push(next);
+            }
+        }
+        Ok(found)
     }
 
-    /// Stored patients who may be this person, likeliest first. Reads the database.
-    ///
-    /// The score is our own and untested on real registers: same name 0.5 (same sound 0.3), phone 0.4, birth date 0.3 (year 0.15),
-    /// village 0.1; a different sex or birth year takes 0.3 off.
-    ///
-    /// # Errors
-    /// When a field could not be stored, or the database refuses.
-    pub fn possible_duplicates(&self, new: &NewPatient) -> Result<Vec<PossibleDuplicate>, ClinicError> {
-        let (birth_date, _) = input::patient(new)?;
-        let mut candidates = BTreeMap::new();
-        let phone = new.phone.as_deref().map(names::fold).filter(|phone| !phone.is_empty());
-        let keys = [Some(names::fold(&new.name)), Some(names::sound(&new.name)), phone.clone()];
-        let sql = format!(
-            "SELECT {COLUMNS} FROM patient_key k JOIN patient p ON p.n = k.patient WHERE k.key = ?1 LIMIT 1000"
-        );
-        let mut statement = self.db.prepare_cached(&sql)?;
-        for key in keys.into_iter().flatten() {
-            for found in statement.query_map([key], patient)? {
-                let found = found?;
-                candidates.insert(found.id.clone(), found);
-            }
-        }
-        let mut matches: Vec<_> = candidates
-            .into_values()
-            .map(|old| score(new, birth_date.as_deref(), phone.as_deref(), old))
-            .filter(|found| found.score >= LIKELY)
-            .collect();
-        matches.sort_by(|a, b| b.score.total_cmp(&a.score));
-        Ok(matches)
+    /// How many keys a word begins, up to [`BROAD`].
+    fn width(&self, word: &str) -> Result<u32, ClinicError> {
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM patient_key WHERE key >= ?1 AND key < ?2 LIMIT ?3)";
+        Ok(self.db.prepare_cached(sql)?.query_row(params![word, after(word), BROAD], |row| row.get(0))?)
     }
 }
 
-const COLUMNS: &str = "p.id, p.name, p.birth_date, p.birth_estimated, p.sex, p.phone, p.village, p.created_at";
+/// Keys from which on a word is not read whole: so many cost some milliseconds.
+const BROAD: u32 = 5_000;
+/// Keys of a range that are read in the time of one lookup.
+const LOOKUP: u32 = 8;
 
-fn patient(row: &Row<'_>) -> rusqlite::Result<Patient> {
+/// Greater than every key that begins with the word.
+fn after(word: &str) -> String {
+    format!("{word}\u{10ffff}")
+}
+
+/// Replaces what is known of a patient, within a transaction that also logs it.
+pub(crate) fn rewrite(tx: &Transaction<'_>, id: &str, new: &NewPatient) -> Result<(), ClinicError> {
+    let (birth_date, estimated) = input::patient(new)?;
+    let n: i64 = tx
+        .query_row("SELECT n FROM patient WHERE id = ?1", [id], |row| row.get(0))
+        .optional()?
+        .ok_or(ClinicError::NotFound(Kind::Patient))?;
+    tx.execute(
+        "UPDATE patient SET name = ?2, birth_date = ?3, birth_estimated = ?4, sex = ?5, phone = ?6, village = ?7 WHERE n = ?1",
+        params![n, new.name, birth_date, estimated, new.sex, new.phone, new.village],
+    )?;
+    tx.execute("DELETE FROM patient_key WHERE patient = ?1", [n])?;
+    write_keys(tx, n, new)
+}
+
+/// Writes a new patient within a unit of work; its id.
+pub(crate) fn insert(work: &Work<'_>, new: &NewPatient) -> Result<String, ClinicError> {
+    let (birth_date, estimated) = input::patient(new)?;
+    let id = new_id();
+    work.tx
+        .prepare_cached(
+            "INSERT INTO patient (id, name, birth_date, birth_estimated, sex, phone, village, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![id, new.name, birth_date, estimated, new.sex, new.phone, new.village, work.now])?;
+    write_keys(&work.tx, work.tx.last_insert_rowid(), new)?;
+    work.log(Action::Created, Kind::Patient, &id, &id)?;
+    Ok(id)
+}
+
+pub(crate) const COLUMNS: &str =
+    "p.id, p.name, p.birth_date, p.birth_estimated, p.sex, p.phone, p.village, p.created_at, p.merged_into";
+
+pub(crate) fn patient(row: &Row<'_>) -> rusqlite::Result<Patient> {
     Ok(Patient {
         id: row.get(0)?,
         name: row.get(1)?,
@@ -208,53 +206,14 @@ fn patient(row: &Row<'_>) -> rusqlite::Result<Patient> {
         phone: row.get(5)?,
         village: row.get(6)?,
         created_at: row.get(7)?,
+        merged_into: row.get(8)?,
     })
 }
 
-fn write_keys(work: &Work<'_>, n: i64, new: &NewPatient) -> Result<(), ClinicError> {
-    let mut insert = work.tx.prepare_cached("INSERT INTO patient_key (key, patient) VALUES (?1, ?2)")?;
+fn write_keys(tx: &Transaction<'_>, n: i64, new: &NewPatient) -> Result<(), ClinicError> {
+    let mut insert = tx.prepare_cached("INSERT INTO patient_key (key, patient) VALUES (?1, ?2)")?;
     for key in names::keys(&new.name, new.phone.as_deref(), new.village.as_deref()) {
         insert.execute(params![key, n])?;
     }
     Ok(())
-}
-
-fn score(new: &NewPatient, birth_date: Option<&str>, phone: Option<&str>, old: Patient) -> PossibleDuplicate {
-    let mut score: f64 = 0.0;
-    let mut because = Vec::new();
-    let mut add = |points: f64, what: &'static str| {
-        score += points;
-        because.push(what);
-    };
-    if names::fold(&new.name) == names::fold(&old.name) {
-        add(0.5, "name");
-    } else if names::sound(&new.name) == names::sound(&old.name) {
-        add(0.3, "sound");
-    }
-    if phone.is_some() && phone.map(str::to_owned) == old.phone.as_deref().map(names::fold) {
-        add(0.4, "phone");
-    }
-    if let (Some(new), Some(old_date)) = (birth_date, old.birth_date.as_deref()) {
-        let years: Vec<i32> = [new, old_date].iter().filter_map(|date| date.get(..4)?.parse().ok()).collect();
-        let apart = years.first().zip(years.last()).map_or(0, |(a, b)| (a - b).abs());
-        if new.len() == 10 && new == old_date {
-            add(0.3, "birth_date");
-        } else if apart <= 1 {
-            // An age in years leaves one year open.
-            add(0.15, "birth_year");
-        } else {
-            add(-0.3, "not_birth_date");
-        }
-    }
-    if let (Some(new), Some(old)) = (&new.sex, &old.sex)
-        && new != old
-    {
-        add(-0.3, "not_sex");
-    }
-    if let (Some(new), Some(old)) = (&new.village, &old.village)
-        && names::fold(new) == names::fold(old)
-    {
-        add(0.1, "village");
-    }
-    PossibleDuplicate { patient: old, score: score.clamp(0.0, 1.0), because }
 }

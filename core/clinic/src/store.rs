@@ -90,6 +90,15 @@ impl Clinic {
     /// # Errors
     /// When the folder is in use, unwritable, of a newer version, or the way in is refused; no record is changed then.
     pub fn open(folder: &Path, vault: &dyn KeyVault, how: Unlock<'_>) -> Result<Self, ClinicError> {
+        Self::open_by(folder, vault, how, database::open)
+    }
+
+    pub(crate) fn open_by(
+        folder: &Path,
+        vault: &dyn KeyVault,
+        how: Unlock<'_>,
+        connect: Connect,
+    ) -> Result<Self, ClinicError> {
         make_private_folder(folder)?;
         let lock = lock_file(folder)?;
         wait_for(&lock)?;
@@ -99,7 +108,7 @@ impl Clinic {
             None => KeyRing::create(folder, vault)?,
         };
         let entered = ring.unlock(vault, how)?;
-        let (db, key) = open_with_what_fits(folder, &mut ring, &entered)?;
+        let (db, key) = open_with_what_fits(folder, &mut ring, &entered, connect)?;
         keep_kek(&db, &entered.wrap_id, entered.kek.as_slice())?;
         if let Some((wrap, kek)) = ring.device_kek(vault)? {
             keep_kek(&db, &wrap, kek.as_slice())?;
@@ -195,6 +204,9 @@ impl Clinic {
     }
 }
 
+/// How the database is opened.
+type Connect = fn(&Path, &DataKey) -> Result<Connection, ClinicError>;
+
 /// What reading a photo's file needs to know.
 pub(crate) struct PhotoRow {
     pub(crate) encounter: String,
@@ -221,11 +233,12 @@ fn open_with_what_fits(
     folder: &Path,
     ring: &mut KeyRing,
     entered: &Entered,
+    connect: Connect,
 ) -> Result<(Connection, DataKey), ClinicError> {
     let path = folder.join(DATABASE);
     let mut refusal = ClinicError::WrongKey;
     for (turn, key) in entered.keys.iter().enumerate() {
-        match database::open(&path, key) {
+        match connect(&path, key) {
             Ok(db) => {
                 ring.end_rotation(turn > 0)?;
                 return Ok((db, key.clone()));

@@ -8,6 +8,7 @@ use common::{Dice, Folder, copy_folder, encounter, patient, rounds};
 use fault_vfs::Fault;
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 const DATABASE_FILES: [&str; 4] = ["clinic.db", "clinic.db-wal", "clinic.db-shm", "clinic.db-journal"];
 
@@ -116,6 +117,70 @@ fn after_a_rotation_no_power_cut_brings_the_old_key_back() {
         fault_vfs::lay_out(&fault_vfs::power_cut(&ops, |bound| dice.below(bound)), &after.data()).expect("lays out");
         let clinic = open(&after).unwrap_or_else(|error| panic!("cut {round}: {error}"));
         assert_eq!(head(&clinic), expected, "cut {round}");
+    }
+}
+
+/// A committed store of schema 1, which the next opening brings to this version's.
+fn old_store() -> Folder {
+    let folder = Folder::new();
+    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/stores/schema-1"), folder.path());
+    folder
+}
+
+/// Row 13: cut off anywhere, a migration is whole or not begun, and the next opening ends it.
+#[test]
+fn after_a_power_cut_a_migration_is_whole_or_not_begun() {
+    let _turn = fault_vfs::turn();
+    let folder = old_store();
+    let before = fs::read(folder.data().join("clinic.db")).expect("file");
+    fault_vfs::record();
+    let expected = head(&open(&folder).expect("migrates"));
+    let ops = fault_vfs::recording();
+    let mut dice = Dice(13);
+    let cuts = rounds("MIGRATION_CUTS", 200);
+    for round in 0..cuts {
+        let at = round * ops.len() / cuts;
+        let after = old_store();
+        // What the log of writes begins with.
+        let was = fault_vfs::Op::Write { file: "clinic.db".to_owned(), offset: 0, bytes: before.clone() };
+        let synced = fault_vfs::Op::Sync { file: "clinic.db".to_owned() };
+        let ops: Vec<_> = [was, synced].into_iter().chain(ops[..at].iter().cloned()).collect();
+        let disk = fault_vfs::power_cut(&ops, |bound| dice.below(bound));
+        fault_vfs::lay_out(&disk, &after.data()).expect("lays out");
+        let clinic = open(&after).unwrap_or_else(|error| panic!("cut {round} at {at}: {error}"));
+        assert_eq!(head(&clinic), expected, "cut {round} at {at}");
+    }
+    let _ = writeln!(std::io::stderr(), "migration: {cuts} cut points over {} file operations", ops.len());
+}
+
+/// Row 13: each file call and each allocation of a migration fails once; the next opening ends it.
+#[test]
+fn every_failing_call_of_a_migration_is_a_typed_error() {
+    let _turn = fault_vfs::turn();
+    let expected = head(&open(&old_store()).expect("migrates"));
+    let calls = (0..).step_by(rounds("FAULT_STRIDE", 1));
+    let full = calls.clone().map(|nth| (nth, Some(Fault::Full)));
+    let allocations = (0..).step_by(rounds("ALLOCATION_STRIDE", 11)).map(|nth| (nth, None));
+    let kinds: [Box<dyn Iterator<Item = (u64, Option<Fault>)>>; 3] =
+        [Box::new(calls.map(|nth| (nth, Some(Fault::Io)))), Box::new(full), Box::new(allocations)];
+    for failures in kinds {
+        let mut struck = 0;
+        for (nth, fault) in failures {
+            let folder = old_store();
+            match fault {
+                Some(fault) => fault_vfs::fail_call(nth, fault, fault == Fault::Full),
+                None => fault_vfs::fail_allocation(nth),
+            }
+            let _ = open(&folder);
+            if !fault_vfs::heal() {
+                break;
+            }
+            struck += 1;
+            let clinic = open(&folder).unwrap_or_else(|error| panic!("{fault:?} {nth}: {error}"));
+            assert_eq!(head(&clinic), expected, "{fault:?} {nth}");
+        }
+        assert!(struck > 10);
+        let _ = writeln!(std::io::stderr(), "migration: {struck} calls failed");
     }
 }
 

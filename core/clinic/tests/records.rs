@@ -3,7 +3,7 @@
 mod common;
 
 use barefoot_clinic::{Clinic, ClinicError, Kind, NewEncounter, NewPatient, ObservedFinding, Unlock, Use};
-use common::{Folder, encounter, jpeg, patient};
+use common::{Folder, encounter, jpeg, patient, rounds};
 use proptest::prelude::*;
 use std::fs;
 
@@ -233,7 +233,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: rounds("HISTORIES", 24) as u32, ..ProptestConfig::default() })]
 
     /// Row 20: in no state does a record wait to be sent without the last word of its patient being yes; and the log holds.
     #[test]

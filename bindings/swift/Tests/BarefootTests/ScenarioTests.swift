@@ -133,6 +133,11 @@ private final class World {
     case "clinic.backup":
       let job = clinic.beginBackup(file: path("file"))
       return try watched(with, job.cancel) { try job.run(listener: $0) }
+    case "sync.run":
+      let job = Sync(clinic: clinic, encyclopedia: encyclopedia).begin(server: SyncServer(address: text("address")))
+      if with["cancelled"] as? Bool ?? false { job.cancel() }
+      return try job.run(listener: nil)
+    case "sync.deliveries": return try Sync(clinic: clinic, encyclopedia: encyclopedia).deliveries()
     case "folder.holds": return FileManager.default.fileExists(atPath: path("file"))
     case "vault.break":
       vault.broken = true

@@ -1,4 +1,4 @@
--- Schema 1. Once released, a change is a new migration in database.rs, never an edit of this file.
+-- Schema 1. Released: never edited. A change is a next file in this folder and a line in database.rs.
 -- Coded columns (sex, use, status ...) are open on purpose: a code that a newer version wrote is kept as it is.
 -- All times are RFC 3339 in UTC, all ids UUIDv7 made on the phone.
 
