@@ -25,7 +25,7 @@ pub(super) fn setup() -> Outcome<()> {
     if fs::read_to_string(&stamp).is_ok_and(|fetched| fetched == wanted()) {
         return Ok(());
     }
-    programs(&[("java", "openjdk-17-jre-headless"), ("mvn", "maven"), ("npm", "npm")])?;
+    programs(&[("java", "default-jre-headless"), ("mvn", "maven"), ("npm", "npm")])?;
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
     run(Command::new("npm").args(["pack", "--silent", COMPILER]).current_dir(&folder))?;

@@ -19,6 +19,11 @@ pub(super) fn setup() -> Outcome<()> {
         return Ok(());
     }
     programs(&[("debootstrap", "debootstrap"), ("unshare", "util-linux")])?;
+    if run(Command::new("unshare").args(["--mount", "true"])).is_err() {
+        return Err("Swift lives in a Debian folder of its own, which only root can make and enter: run this as root, or in a \
+            container with CAP_SYS_ADMIN"
+            .into());
+    }
     // debootstrap removes its own folder when it is done.
     if !root.join("usr/bin/apt-get").exists() || root.join("debootstrap").exists() {
         let _ = fs::remove_dir_all(&root);
