@@ -20,9 +20,11 @@ pub(super) fn setup() -> Outcome<()> {
     }
     programs(&[("debootstrap", "debootstrap"), ("unshare", "util-linux")])?;
     if run(Command::new("unshare").args(["--mount", "true"])).is_err() {
-        return Err("Swift lives in a Debian folder of its own, which only root can make and enter: run this as root, or in a \
+        return Err(
+            "Swift lives in a Debian folder of its own, which only root can make and enter: run this as root, or in a \
             container with CAP_SYS_ADMIN"
-            .into());
+                .into(),
+        );
     }
     // debootstrap removes its own folder when it is done.
     if !root.join("usr/bin/apt-get").exists() || root.join("debootstrap").exists() {
