@@ -5,11 +5,9 @@ use crate::home::Home;
 use crate::language::Language;
 use crate::output::{Output, column, printable, wrap};
 use crate::packs;
-use barefoot_app::clinic::{
-    Clinic, ClinicError, Diagnosis, DiseaseCode, Encounter, EncounterSummary, ExportOf, Kind, PageLanguage,
-};
+use barefoot_app::clinic::{Clinic, ClinicError, Diagnosis, Encounter, EncounterSummary, ExportOf, Kind, PageLanguage};
 use barefoot_app::trust::{PublicKey, TrustError, TrustStore};
-use barefoot_app::{device_keys, export_sealed, import_sealed};
+use barefoot_app::{device_keys, disease_code, export_sealed, import_sealed};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use std::fs::File;
@@ -123,15 +121,7 @@ impl Cases {
             Self::Import { file, from } => import(&mut clinic, home, &file, from, output)?,
             Self::Export { id, file, format, sealed_to: None } => {
                 let encyclopedia = packs::encyclopedia()?;
-                let codes = |slug: &str| {
-                    let article = encyclopedia.article(slug).ok()?;
-                    Some(DiseaseCode {
-                        zh: article.names.zh,
-                        en: article.names.en,
-                        icd10: article.codes.icd10,
-                        icd11: article.codes.icd11,
-                    })
-                };
+                let codes = |slug: &str| disease_code(&encyclopedia, slug);
                 let content = match format {
                     Format::Html => {
                         clinic.page(&id, output.language.pick(PageLanguage::Chinese, PageLanguage::English), &codes)?

@@ -5,12 +5,14 @@
 
 mod assess;
 mod carry;
+mod codes;
 mod error;
 mod extend;
 mod fusion;
 mod indicators;
 mod packs;
 mod standing;
+mod stored;
 pub mod sync;
 
 pub use assess::{
@@ -18,11 +20,15 @@ pub use assess::{
 };
 pub use barefoot_clinic as clinic;
 pub use barefoot_knowledge as knowledge;
-pub use barefoot_sync::{Options as SyncOptions, Progress as SyncProgress, Prompt, Report as SyncReport, SyncError};
+pub use barefoot_sync::{
+    Options as SyncOptions, Progress as SyncProgress, Prompt, Quarantined, Report as SyncReport, SyncError,
+};
 pub use barefoot_trust as trust;
 pub use barefoot_vision as vision;
 pub use carry::{Arrived, Carried, export_sealed, import_sealed};
+pub use codes::disease_code;
 pub use error::AppError;
 pub use extend::{Extended, Extension, ExtensionError};
 pub use packs::{FoundPack, PackOrigin, Packs};
 pub use standing::{Verification, device_keys};
+pub use stored::{NamedDisease, StoredAssessment};
