@@ -39,7 +39,8 @@ impl Phone {
     }
 
     fn take(&mut self, file: &Path, from: Option<PublicKey>) -> Result<Arrived, AppError> {
-        import_sealed(&mut self.clinic, &mut self.trust(), &self.keys, file, from)
+        let mut trust = self.trust();
+        import_sealed(&mut self.clinic, &mut trust, &self.keys, file, from)
     }
 
     /// Everything about a patient but what belongs to this phone alone.
