@@ -10,7 +10,7 @@ use barefoot_app::trust::{
 use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use jiff::tz::Offset;
 use serde_json::json;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -188,7 +188,7 @@ pub(crate) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, CliError> {
 
 /// The first moment of a day, UTC.
 fn day(date: Date) -> Result<Timestamp, CliError> {
-    Ok(date.to_zoned(TimeZone::UTC).map_err(|_| barefoot_app::trust::TrustError::Damaged)?.timestamp())
+    Ok(Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)).map_err(|_| barefoot_app::trust::TrustError::Damaged)?)
 }
 
 /// Reads a file that is small by nature; every reader of it checks its own, lower limit.
