@@ -38,7 +38,7 @@ const ROWS: [Row; 15] = [
         package: CLINIC,
         test: "faults",
         only: "keeps_what_was_there",
-        rounds: &[("FAULT_STRIDE", "1"), ("ALLOCATION_STRIDE", "1")],
+        rounds: &[("ALLOCATION_STRIDE", "1")],
     },
     Row { number: "6", package: VISION, test: "mutants", only: "", rounds: &[("IMAGE_MUTANTS", "1000000")] },
     Row { number: "7", package: VISION, test: "battery", only: "oversize", rounds: &[] },

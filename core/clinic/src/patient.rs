@@ -61,16 +61,20 @@ impl Clinic {
         Ok(id)
     }
 
-    /// Replaces what is known of a patient. Does I/O.
+    /// Replaces what is known of a patient. A birth date that is given as it is stored stays estimated if it was. Does I/O.
     ///
     /// # Errors
     /// When there is none, a field cannot be stored as it is, or the database refuses; nothing is changed then.
     pub fn update_patient(&mut self, id: &str, new: &NewPatient) -> Result<(), ClinicError> {
         let (birth_date, estimated) = input::patient(new)?;
         let work = self.work()?;
-        let n: i64 = work
+        let (n, estimated): (i64, bool) = work
             .tx
-            .query_row("SELECT n FROM patient WHERE id = ?1", [id], |row| row.get(0))
+            .query_row(
+                "SELECT n, ?2 OR (birth_estimated IS 1 AND birth_date IS ?3) FROM patient WHERE id = ?1",
+                params![id, estimated, birth_date],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
             .optional()?
             .ok_or(ClinicError::NotFound(Kind::Patient))?;
         work.tx.execute(
