@@ -12,13 +12,18 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
+from scipy.special import expit, log_softmax, logit, softmax
 from sklearn.linear_model import LogisticRegression
 
 COVERAGE = 0.9
 NAMED_ACCURACY = 0.85
-NAMED_MARGIN = 0.01
-"""The threshold is chosen for a little more than the accuracy promised, because it is chosen on few pictures."""
+NAMED_MARGIN = 0.02
+"""The thresholds are chosen for a little more than the accuracy promised, because they are chosen on few pictures."""
+NEVER = 2.0
+"""A threshold that no probability reaches."""
+SHIFT_PENALTY = 0.3
+GROUPED = ["age", "gender", "region", "fitspatrick"]
+"""Findings in whose groups the set must hold its 90 %; symptoms are none."""
 IN_SCOPE_KEPT = 0.95
 NOT_KNOWN = ["", "unk", "unknown"]
 SPELLINGS = {"gender": "gender", "region": "region", "sex": "gender", "localization": "region"}
@@ -61,7 +66,7 @@ def fit_head(logits: np.ndarray, label: np.ndarray, balance: float) -> tuple[np.
     return np.exp(best[1 : classes + 1]), shift - shift.mean()
 
 
-def fit_set(p: np.ndarray, label: np.ndarray) -> np.ndarray:
+def conformal(p: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Class-conditional conformal thresholds: a class is in the set when 1 - p <= its threshold."""
     out = np.ones(p.shape[1])
     for c in range(p.shape[1]):
@@ -71,28 +76,90 @@ def fit_set(p: np.ndarray, label: np.ndarray) -> np.ndarray:
     return out
 
 
+def known_groups(rows: list[dict[str, str]]) -> list[list[str]]:
+    """The groups of each row that are known, under the names of the manifest."""
+    return [[f"{column}={value}" for column, value in known(row).items() if column in GROUPED] for row in rows]
+
+
+def fit_shifts(p: np.ndarray, label: np.ndarray, groups: list[list[str]]) -> dict[str, float]:
+    """How much each known group widens (above 0) or narrows the set.
+
+    Quantile regression of -log p[true class] on classes and groups (Gibbs, Cherian, Candès 2023, "Conformal prediction
+    with conditional guarantees"), the groups' part shrunk towards none; the pinball loss is smoothed to have a slope.
+    """
+    names = sorted({name for row in groups for name in row})
+    column = {name: i for i, name in enumerate(names)}
+    n, classes, soft = len(label), p.shape[1], 0.02
+    x = np.zeros((n, classes + len(names)))
+    x[np.arange(n), label] = 1
+    for i, row in enumerate(groups):
+        for name in row:
+            x[i, classes + column[name]] = 1
+    score = -np.log(np.maximum(p[np.arange(n), label], 1e-6))
+
+    def loss(b: np.ndarray) -> tuple[float, np.ndarray]:
+        over, shift = score - x @ b, b[classes:]
+        value = (COVERAGE * over + soft * np.logaddexp(0, -over / soft)).mean() + SHIFT_PENALTY * (shift**2).sum() / n
+        slope = -((COVERAGE - expit(-over / soft)) @ x) / n
+        slope[classes:] += 2 * SHIFT_PENALTY * shift / n
+        return float(value), slope
+
+    start = np.zeros(x.shape[1])
+    start[:classes] = [np.quantile(score[label == c], COVERAGE) if (label == c).any() else 0 for c in range(classes)]
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
+    return {name: round(float(v), 5) for name, v in zip(names, best[classes:], strict=True)}
+
+
+def widened(p: np.ndarray, groups: list[list[str]], shifts: dict[str, float]) -> np.ndarray:
+    """p times e^(sum of the known groups' shifts): what the thresholds of the set are compared with."""
+    return p * np.exp([sum(shifts.get(name, 0.0) for name in row) for row in groups])[:, None]
+
+
 def prediction_set(p: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """The set as booleans; the top class is always in it."""
-    inside = 1 - p <= thresholds + 1e-7
+    inside = 1 - p <= thresholds + 1e-6
     inside[np.arange(len(p)), p.argmax(1)] = True
     return inside
 
 
-def fit_named(p: np.ndarray, label: np.ndarray) -> float:
-    """The least top probability at which those above it are right often enough.
+def log_odds(p: np.ndarray) -> np.ndarray:
+    """Log-odds of the top probability."""
+    top = p.max(1)
+    return np.log(top / (1 - top + 1e-6))
 
-    Accuracy by top probability is a fitted logistic curve: the raw running accuracy of a few hundred pictures jumps
-    about, and the last place where it touches the bar is a lucky one.
+
+def fit_named(p: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """For each class the least probability at which it may be named, so that those named are right often enough.
+
+    The chance of being right is a logistic curve of the top probability with a step for the class that is said, shrunk
+    towards none: a photo that "is a melanoma" at .8 is right less often than one that "is a keratosis" at .8. Curves
+    and not running accuracies, because those of a few hundred pictures jump about.
     """
-    top, right = p.max(1), p.argmax(1) == label
+    classes, said, right = p.shape[1], p.argmax(1), p.argmax(1) == label
+    never = np.full(classes, NEVER)
     if right.all() or not right.any():
-        return 1.0
-    odds = np.log(top / (1 - top + 1e-6))[:, None]
-    chance = LogisticRegression(C=1.0).fit(odds, right).predict_proba(odds)[:, 1]
-    order = np.argsort(-top)
-    accuracy = np.cumsum(chance[order]) / np.arange(1, len(top) + 1)
-    good = np.flatnonzero(accuracy >= NAMED_ACCURACY + NAMED_MARGIN)
-    return float(top[order][good[-1]]) if len(good) else 1.0
+        return never
+    x = np.column_stack([log_odds(p), np.eye(classes)[said]])
+    curve = LogisticRegression(C=1.0, max_iter=1000).fit(x, right)
+    chance = np.sort(curve.predict_proba(x)[:, 1])[::-1]
+    good = np.flatnonzero(np.cumsum(chance) / np.arange(1, len(chance) + 1) >= NAMED_ACCURACY + NAMED_MARGIN)
+    slope = curve.coef_[0, 0]
+    if not len(good) or slope <= 0:
+        return never
+    enough = logit(min(chance[good[-1]], 1 - 1e-9))
+    odds = (enough - curve.intercept_[0] - curve.coef_[0, 1:]) / slope
+    spoken = np.bincount(said, minlength=classes) > 0
+    return np.where(spoken, expit(odds), NEVER)
+
+
+Answer = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def where_known(both: Answer, photo: Answer, rows: list[dict[str, str]]) -> Answer:
+    """The answer with findings, but that of the photo alone for rows of which nothing is known: as the program does."""
+    something = np.array([bool(known(row)) for row in rows])
+    keep = [np.where(something.reshape(-1, *[1] * (b.ndim - 1)), b, a) for b, a in zip(both, photo, strict=True)]
+    return keep[0], keep[1], keep[2]
 
 
 @dataclass
@@ -101,22 +168,41 @@ class Calibration:
 
     temperature: float
     set_thresholds: np.ndarray
-    named_threshold: float
+    named_thresholds: np.ndarray
+    set_shifts: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, logits: np.ndarray, label: np.ndarray) -> Calibration:
-        """Fits temperature first, the thresholds on top of it."""
+    def fit(cls, logits: np.ndarray, label: np.ndarray, rows: list[dict[str, str]] | None = None) -> Calibration:
+        """Fits temperature first, the rest on top of it; with `rows`, the set heeds the groups that are known."""
         temperature = fit_temperature(logits, label)
         p = softmax(logits / temperature, 1)
-        return cls(temperature, fit_set(p, label), fit_named(p, label))
+        groups = known_groups(rows) if rows is not None else [[] for _ in label]
+        shifts = fit_shifts(p, label, groups) if rows is not None else {}
+        return cls(temperature, conformal(widened(p, groups, shifts), label), fit_named(p, label), shifts)
+
+    def sets(self, p: np.ndarray, rows: list[dict[str, str]]) -> np.ndarray:
+        """The 90 % sets."""
+        inside = prediction_set(widened(p, known_groups(rows), self.set_shifts), self.set_thresholds)
+        inside[np.arange(len(p)), p.argmax(1)] = True
+        return inside
+
+    def named(self, p: np.ndarray) -> np.ndarray:
+        """Whether the top class may be named, scope aside."""
+        return p.max(1) >= self.named_thresholds[p.argmax(1)]
+
+    def answer(self, logits: np.ndarray, rows: list[dict[str, str]]) -> Answer:
+        """Probabilities, 90 % sets, and whether the top class may be named."""
+        p = softmax(logits / self.temperature, 1)
+        return p, self.sets(p, rows), self.named(p)
 
     def manifest(self) -> dict[str, Any]:
         """As it stands in the manifest."""
-        return {
+        out: dict[str, Any] = {
             "temperature": round(self.temperature, 6),
             "set_thresholds": [round(float(t), 6) for t in self.set_thresholds],
-            "named_threshold": round(self.named_threshold, 6),
+            "named_thresholds": [round(float(t), 6) for t in self.named_thresholds],
         }
+        return out | ({"set_shifts": self.set_shifts} if self.set_shifts else {})
 
 
 @dataclass
@@ -145,10 +231,17 @@ class Scope:
         whiten = (vectors / np.sqrt(values)) @ vectors.T
         return cls(mean, whiten @ axes, centres @ whiten.T)
 
+    def place(self, features: np.ndarray) -> np.ndarray:
+        """Where pictures lie in the space."""
+        return (features.astype(np.float64) - self.mean) @ self.projection.T
+
+    def nearest(self, places: np.ndarray) -> np.ndarray:
+        """Squared distance to the nearest centre."""
+        return ((places[:, None] - self.centres[None]) ** 2).sum(2).min(1)
+
     def score(self, features: np.ndarray) -> np.ndarray:
         """Larger is stranger."""
-        flat = (features.astype(np.float64) - self.mean) @ self.projection.T
-        return ((flat[:, None] - self.centres[None]) ** 2).sum(2).min(1)
+        return self.nearest(self.place(features))
 
 
 def known(row: dict[str, str]) -> dict[str, str]:

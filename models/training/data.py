@@ -9,6 +9,7 @@ import csv
 import hashlib
 import json
 import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,6 +172,15 @@ def fitted(picture: Image.Image, size: int, fit: str) -> Image.Image:
     width, height = max(size, round(width * scale)), max(size, round(height * scale))
     left, top = (width - size) // 2, (height - size) // 2
     return picture.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + size, top + size))
+
+
+def as_the_program_sees(pack: Path, files: list[Path], size: int) -> np.ndarray:
+    """Pictures decoded and fitted by the Rust core, `[n, size, size, 3]`: its JPEG decoder and resizer differ from
+    Pillow's by a grey level here and there (REPORT.md)."""
+    command = ["cargo", "run", "--quiet", "--package", "barefoot-vision", "--example", "pixels", str(pack.resolve())]
+    names = "\n".join(str(f.resolve()) for f in files)
+    done = subprocess.run(command, input=names.encode(), stdout=subprocess.PIPE, cwd=REPOSITORY, check=True)
+    return np.frombuffer(done.stdout, np.uint8).reshape(len(files), size, size, 3)
 
 
 def read_all(files: list[Path], size: int, fit: str) -> np.ndarray:

@@ -7,12 +7,12 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
 import data
-from calibrate import Calibration, Findings, Scope, fit_head, prediction_set
+from calibrate import Answer, Calibration, Findings, Scope, fit_head, where_known
 from train import Recipe, predictions
 
 GROUPS = {
@@ -148,7 +148,8 @@ def fit_findings(
         rows = [folds.rows[i] for i in np.flatnonzero(at)]
         unseen[at] = fit(keep & (folds.fold != fold)).logits(log_p[at], rows)
     findings = fit(keep)
-    findings.calibration = Calibration.fit(unseen[keep], folds.label[keep])
+    rows = [folds.rows[i] for i in np.flatnonzero(keep)]
+    findings.calibration = Calibration.fit(unseen[keep], folds.label[keep], rows)
     return findings
 
 
@@ -170,16 +171,16 @@ def cross_fitted(
         at = [i for i in range(len(test)) if test[i]]
         test_rows = [folds.rows[i] for i in at]
 
-        def measure(x: np.ndarray, c: Calibration, kind: str, of: Any) -> dict[str, Any]:
+        def measure(answer: Answer, kind: str, of: Any) -> dict[str, Any]:
             y, rows, in_scope = of
-            p = softmax(x / c.temperature, 1)
-            inside = prediction_set(p, c.set_thresholds)
-            named = (p.max(1) >= c.named_threshold) & in_scope
+            p, inside, sure = answer
+            named = sure & in_scope
             pool[kind].append((p, y, rows, inside, named))
             return figures(folds.pack, p, y, rows, inside, named)
 
         of = (folds.label[test], test_rows, own <= threshold)
-        result = measure(logits[test], photo, "photo", of)
+        alone = photo.answer(logits[test], test_rows)
+        result = measure(alone, "photo", of)
         truth = np.r_[np.zeros(len(own)), np.ones(len(stranger))]
         result["out_of_scope"] = {
             "n": len(stranger),
@@ -190,8 +191,8 @@ def cross_fitted(
         log_p = log_softmax(logits / photo.temperature, 1)
         findings = fit_findings(folds, log_p, rest, findings_balance, missingness)
         assert findings.calibration is not None
-        both = findings.logits(log_p[test], test_rows)
-        result["with_metadata"] = measure(both, findings.calibration, "both", of)
+        both = findings.calibration.answer(findings.logits(log_p[test], test_rows), test_rows)
+        result["with_metadata"] = measure(where_known(both, alone, test_rows), "both", of)
         per_fold.append(result)
     joined = {}
     for kind, parts in pool.items():

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 
 import data
-from calibrate import Calibration, Scope, known
+from calibrate import Calibration, Scope, class_weights, known
 from evaluate import Folds, fit_findings, scope_threshold
 from network import Net, load_pack_network
 from train import MEAN, STD, Recipe, predictions, train
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
+REFERENCES = 600
 IMAGENET = {
     "name": "MobileNetV2 1.0/224, ImageNet (initial weights)",
     "doi": "10.1109/CVPR.2018.00474",
@@ -137,9 +139,18 @@ def build(
             "scope.mean": torch.from_numpy(scope.mean),
             "scope.projection": torch.from_numpy(scope.projection),
             "scope.centres": torch.from_numpy(scope.centres),
+            "scope.reference": torch.from_numpy(reference(scope, own["train_features"], info.label[own["train_rows"]])),
         }
     )
     return manifest, tensors, net
+
+
+def reference(scope: Scope, features: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Places of at most `REFERENCES` training pictures, classes drawn alike: what a class added later must not take."""
+    chance = class_weights(label, label.max() + 1, 1.0)
+    n = min(REFERENCES, len(label))
+    drawn = np.random.default_rng(0).choice(len(label), n, replace=False, p=chance / chance.sum())
+    return scope.place(features[np.sort(drawn)])
 
 
 def golden(pack_folder: Path, file: Path) -> None:
@@ -179,16 +190,19 @@ class Pack:
 
     def calibration(self, part: dict[str, Any]) -> Calibration:
         """The numbers of one calibration block."""
-        return Calibration(part["temperature"], np.array(part["set_thresholds"]), part["named_threshold"])
+        return Calibration(
+            part["temperature"],
+            np.array(part["set_thresholds"]),
+            np.array(part["named_thresholds"]),
+            part.get("set_shifts", {}),
+        )
 
-    def look(self, files: list[Path]) -> tuple[np.ndarray, np.ndarray]:
-        """Logits and strangeness of pictures, in 32 bit."""
+    def look(self, pictures: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Logits and strangeness of pictures `[size, size, 3]` in 8 bit, computed in 32 bit."""
         given = self.manifest["input"]
         logits, strange = [], []
-        for file in files:
-            pixels = np.asarray(
-                data.fitted(data.open_upright(file), given["size"], given["fit"]), np.float32
-            ).transpose(2, 0, 1)
+        for picture in pictures:
+            pixels = np.asarray(picture, np.float32).transpose(2, 0, 1)
             x = torch.from_numpy((pixels / 255 - given["mean"][0]) / given["std"][0])[None]
             with torch.inference_mode():
                 said, features = self.net(x)
@@ -207,8 +221,3 @@ class Pack:
             for column, value in known(row).items():
                 out[i] += part["indicators"].get(f"{column}={value}", 0.0)
         return out
-
-
-def probabilities(logits: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """Calibrated probabilities."""
-    return softmax(logits / calibration.temperature, 1)

@@ -1,4 +1,4 @@
-"""The commands of `models/training/run`: train, evaluate, fold, baseline."""
+"""The commands of `models/training/run`: train, evaluate, fold, extend, baseline."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import data
+import extend
 import report
-from calibrate import prediction_set
+from calibrate import Answer, where_known
 from evaluate import Folds, cross_fitted, figures, interval
-from export import Pack, build, golden, probabilities, write_pack
+from export import Pack, build, golden, write_pack
 from network import Net
 from train import RECIPES, Recipe, parse_recipe, predict
 
@@ -58,6 +59,11 @@ def open_folds(pack: str, recipe: Recipe) -> Folds:
 
 def train_pack(pack: str, recipe: Recipe, changes: list[str]) -> None:
     """Five folds, then everything, then the pack."""
+    if recipe.start or recipe.without:
+        raise SystemExit(
+            "This recipe is for measuring only: a pack that starts from another one bears that one's licence too, "
+            "and one that leaves a label out knows less than it says. Use `run evaluate` or `run extend` with it."
+        )
     in_parallel(pack, changes, [str(k) for k in range(data.FOLDS)] + ["all"])
     make_pack(pack, recipe)
 
@@ -115,12 +121,14 @@ def fold_pack(pack: str, recipe: Recipe, fold: int) -> None:
 
 
 def measure_index(folder: Path, index: Path, pack: str) -> dict[str, Any]:
-    """What `barefoot evaluate images` prints, computed by PyTorch in 32 bit from the pack's files alone."""
+    """What `barefoot evaluate images` prints, by PyTorch in 32 bit from the pack's files and the same pixels."""
     with index.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     model = Pack(folder)
+    files = [index.parent / r["file"] for r in rows]
+    pictures = data.as_the_program_sees(folder, files, model.manifest["input"]["size"])
     began = time.time()
-    logits, strange = model.look([index.parent / r["file"] for r in rows])
+    logits, strange = model.look(pictures)
     spent = (time.time() - began) * 1000 / len(rows)
     names = [x["label"] for x in model.manifest["labels"]]
     inside = np.array([r["diagnostic"] in names for r in rows])
@@ -128,21 +136,21 @@ def measure_index(folder: Path, index: Path, pack: str) -> dict[str, Any]:
     label = np.array([names.index(r["diagnostic"]) for r in own])
     refused = strange > model.scope.threshold
 
-    def measure(x: np.ndarray, part: dict[str, Any]) -> dict[str, Any]:
-        calibration = model.calibration(part)
-        p = probabilities(x, calibration)
-        sets = prediction_set(p, calibration.set_thresholds)
-        return figures(pack, p, label, own, sets, (p.max(1) >= calibration.named_threshold) & ~refused[inside])
+    def measure(answer: Answer) -> dict[str, Any]:
+        p, sets, named = answer
+        return figures(pack, p, label, own, sets, named & ~refused[inside])
 
-    result = measure(logits[inside], model.manifest["calibration"])
+    alone = model.calibration(model.manifest["calibration"]).answer(logits[inside], own)
+    result = measure(alone)
     result["out_of_scope"] = {
         "n": int((~inside).sum()),
         "auroc": float(roc_auc_score(~inside, strange)) if (~inside).any() else None,
         "refused_fraction": float(refused[~inside].mean()) if (~inside).any() else None,
         "own_refused_fraction": float(refused[inside].mean()),
     }
-    both = model.with_findings(logits[inside], own)
-    result["with_metadata"] = measure(both, model.manifest["metadata"]["calibration"])
+    findings = model.calibration(model.manifest["metadata"]["calibration"])
+    both = findings.answer(model.with_findings(logits[inside], own), own)
+    result["with_metadata"] = measure(where_known(both, alone, own))
     result["ms_per_image"] = spent
     return result
 
@@ -173,6 +181,7 @@ def main() -> None:
         ("train", "train five folds and the pack"),
         ("evaluate", "print every figure of the model card"),
         ("fold", "write a fold's pack, index and figures"),
+        ("extend", "what a class added from 10, 20 or 50 pictures brings and costs"),
         ("baseline", "frozen ImageNet features + logistic regression"),
     ]:
         command = commands.add_parser(name, help=what, description=what)
@@ -192,6 +201,8 @@ def main() -> None:
             evaluate_pack(given.pack, recipe, given.json, given.missingness)
         case "fold":
             fold_pack(given.pack, recipe, given.fold)
+        case "extend":
+            print(extend.table(given.pack, recipe, CHOICES[given.pack]["scope_k"]))
         case "baseline":
             baseline(given.pack)
 

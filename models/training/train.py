@@ -49,6 +49,11 @@ class Recipe:
     cutouts: float = 0.7
     """How often a cut-out is drawn compared with a picture of its class; 0 leaves cut-outs out."""
     seed: int = 0
+    start: str = ""
+    """A pack whose network, trained on everything of its own, gives the first weights (all but the head) in place of
+    ImageNet's. Its pictures must share no patient with this pack's."""
+    without: str = ""
+    """A label whose pictures are left out of training altogether: what a hospital would later add (`run extend`)."""
     after: Recipe | None = None
     """The recipe of an earlier stage, trained on the same fold, whose weights this one starts from."""
     also: Recipe | None = None
@@ -138,16 +143,22 @@ def train(pack: str, recipe: Recipe, fold: int | None) -> Path:
     rows = info.train(fold)
     if recipe.cutouts == 0:
         rows = rows[~info.cutout[rows]]
+    if recipe.without:
+        rows = rows[[info.rows[i]["diagnostic"] != recipe.without for i in rows]]
     pictures = data.read_all(info.files, data.STORED_SIZE[pack], data.FIT[pack])
     weights = draw_weights(info, rows, recipe)
     target = torch.from_numpy(info.label[rows])
     classes = len(data.LABELS[pack])
 
     net = Net(classes, recipe.dropout)
-    if recipe.after is None:
-        net.load_imagenet()
-    else:
+    if recipe.after is not None:
         net.load_tensors(load_file(str(train(pack, recipe.after, fold))))
+    elif recipe.start:
+        given = load_file(str(train(recipe.start, RECIPES[recipe.start], None)))
+        own = {k: v.detach() for k, v in net.tensors().items() if k.startswith("head.")}
+        net.load_tensors(given | own)
+    else:
+        net.load_imagenet()
     net.to(memory_format=torch.channels_last)
     net.freeze(recipe.frozen_nodes)
     trained = [p for p in net.parameters() if p.requires_grad]

@@ -1,4 +1,5 @@
 //! Runs the built `barefoot` as its user would.
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -22,9 +22,10 @@ struct Row {
 }
 
 const CLINIC: &str = "barefoot-clinic";
+const SYNC: &str = "barefoot-sync";
 const VISION: &str = "barefoot-vision";
 
-const ROWS: [Row; 15] = [
+const ROWS: [Row; 18] = [
     Row { number: "1", package: CLINIC, test: "kill", only: "", rounds: &[("CAPTURE_KILLS", "10000")] },
     Row {
         number: "2",
@@ -40,6 +41,8 @@ const ROWS: [Row; 15] = [
         only: "keeps_what_was_there",
         rounds: &[("ALLOCATION_STRIDE", "1")],
     },
+    Row { number: "4", package: SYNC, test: "simulation", only: "whatever", rounds: &[("SYNC_SEEDS", "100000")] },
+    Row { number: "5", package: SYNC, test: "simulation", only: "photo_survives", rounds: &[] },
     Row { number: "6", package: VISION, test: "mutants", only: "", rounds: &[("IMAGE_MUTANTS", "1000000")] },
     Row { number: "7", package: VISION, test: "battery", only: "oversize", rounds: &[] },
     Row { number: "9", package: CLINIC, test: "records", only: "plain", rounds: &[] },
@@ -56,6 +59,7 @@ const ROWS: [Row; 15] = [
     },
     Row { number: "14", package: CLINIC, test: "backup", only: "", rounds: &[("BACKUPS", "1000")] },
     Row { number: "17", package: VISION, test: "battery", only: "exif", rounds: &[] },
+    Row { number: "19", package: SYNC, test: "merge", only: "", rounds: &[("MERGES", "1000000")] },
     Row { number: "20", package: CLINIC, test: "records", only: "consent", rounds: &[("HISTORIES", "1000")] },
     Row { number: "20", package: CLINIC, test: "lib", only: "tampering", rounds: &[] },
 ];

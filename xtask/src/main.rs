@@ -1,8 +1,11 @@
 //! `cargo xtask`: what a developer runs beside cargo itself.
 
+mod arm;
 mod battery;
+mod inference;
 mod knowledge;
 mod sample;
+mod setup;
 
 use barefoot_knowledge::{Content, check};
 use std::env;
@@ -15,7 +18,13 @@ cargo xtask check-content        list what breaks the rules of docs/guide/writin
 cargo xtask bench-search         time search at 183 and at 3,000 entries (run it with --release)
 cargo xtask fuzz-text S [SEED]   feed garbled texts to every text entrance for S seconds
 cargo xtask render-sample FILE   draw the sample photo that the README uses
-cargo xtask battery [ROW...]     the fault battery at its bars per release";
+cargo xtask battery [ROW...]     the fault battery at its bars per release
+cargo xtask bench inference [--pack DIR...] [--threads 1,2] [--rounds N] [--peers A,B] [--photo] [--json FILE]
+                                 core/nn against other engines (docs/inference.md)
+cargo xtask setup peers          install and build those engines
+cargo xtask setup arm            install qemu, the cross linker and Rust's library for ARM
+cargo xtask test arm             core/nn under qemu on two processors; checked for Android and iOS
+cargo xtask setup [NAME...]      install the servers that the tests of sync need: fhir, tus, oidc";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -27,6 +36,11 @@ fn main() -> ExitCode {
         ["fuzz-text", seconds, seed] => fuzz(seconds, seed),
         ["render-sample", file] => sample::render(Path::new(file)),
         ["battery", ref rows @ ..] => battery::run(rows),
+        ["bench", "inference", ref options @ ..] => inference::run(options),
+        ["setup", "peers"] => inference::setup(),
+        ["setup", "arm"] => arm::setup(),
+        ["test", "arm"] => arm::test(),
+        ["setup", ref names @ ..] => setup::run(names),
         _ => {
             say(USAGE);
             return ExitCode::from(2);

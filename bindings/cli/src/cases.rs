@@ -157,7 +157,7 @@ impl Cases {
             Self::Note { id, text } => added(&clinic.add_treatment_note(&id, &text)?, output),
             Self::FollowUp { id, date, reason } => added(&clinic.add_follow_up(&id, &date, &reason)?, output),
             Self::Due { by, limit } => {
-                let by = by.unwrap_or_else(|| jiff::Zoned::now().date().to_string());
+                let by = by.unwrap_or_else(|| jiff::ZonedDateTime::now().date().to_string());
                 let due = clinic.follow_ups_due(&by, limit)?;
                 output.show(&due, |language| {
                     if due.is_empty() {
@@ -270,6 +270,9 @@ fn show(encounter: &Encounter, output: Output) {
         }
         for referral in &encounter.referrals {
             line("转诊", "Referral", format!("[{}] {} {}", referral.urgency, referral.destination, referral.reason));
+        }
+        for answer in &encounter.answers {
+            line("专家意见", "Specialist", answer.words.clone());
         }
         text
     });

@@ -127,6 +127,11 @@ fn describe(a: &Assessment, encyclopedia: &Encyclopedia, language: Language) -> 
         Ok((zh, en)) => language.pick(zh, en),
         Err(_) => slug.to_owned(),
     };
+    let added = |slug: &str| a.image.iter().flat_map(|i| &i.classes).any(|c| c.slug == slug && c.prototype);
+    let marked = |slug: &str| match added(slug) {
+        true => format!("{}{}", name(slug), language.pick("（原型类）", " (prototype)")),
+        false => name(slug),
+    };
     let mut out = String::new();
     if let Some(quality) = &a.quality {
         let verdict =
@@ -149,7 +154,7 @@ fn describe(a: &Assessment, encyclopedia: &Encyclopedia, language: Language) -> 
         };
         out += &format!("{}{said}   [{}]\n", label("照片", "Photo"), image.pack);
         if !image.set.is_empty() {
-            let set: Vec<String> = image.set.iter().map(|slug| name(slug)).collect();
+            let set: Vec<String> = image.set.iter().map(|slug| marked(slug)).collect();
             out += &format!("{}{}\n", label("90 %集合", "90 % set"), set.join(language.pick("、", ", ")));
         }
     }

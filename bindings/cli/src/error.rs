@@ -22,6 +22,11 @@ pub(crate) enum CliError {
     TwoDoctors,
     #[error("no home folder is known: give --data DIR or set BAREFOOT_HOME")]
     NoHome,
+    #[error("the folder for the new pack is not empty: name another")]
+    Occupied,
+    /// `at` counts the folder's files in the order of their names; the name itself may hold a patient's.
+    #[error("picture {at} of {of} (in the order of their names): {error}")]
+    Picture { at: usize, of: usize, error: AppError },
     #[error("{0} of the stored records are damaged; the others are whole")]
     Damaged(usize),
 }
@@ -37,6 +42,8 @@ impl CliError {
             Self::Label(line) => format!("索引文件第{line}行的标签既不是模型包的标签，也不是OUT"),
             Self::TwoDoctors => "有两位医生同名：请用 barefoot doctor list 显示的编号".to_owned(),
             Self::NoHome => "找不到主目录：请用 --data 或 BAREFOOT_HOME 指定数据夹".to_owned(),
+            Self::Occupied => "新模型包的文件夹不是空的：请另选".to_owned(),
+            Self::Picture { at, of, error } => format!("按文件名排序的第{at}张（共{of}张）：{}", error.zh()),
             Self::Damaged(count) => format!("有{count}条记录损坏，其余完好"),
         }
     }
@@ -51,6 +58,10 @@ fn role(what: &str) -> &str {
         "report" => "报告",
         "export" => "导出文件",
         "PIN" => "PIN码",
+        "folder of pictures" => "照片文件夹",
+        "pack" => "模型包",
+        "root certificate" => "根证书文件",
+        "token" => "令牌文件",
         other => other,
     }
 }

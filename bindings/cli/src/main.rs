@@ -7,6 +7,7 @@ mod cases;
 mod diagnose;
 mod error;
 mod evaluate;
+mod extend;
 mod home;
 mod knowledge;
 mod language;
@@ -14,6 +15,7 @@ mod lesions;
 mod output;
 mod packs;
 mod records;
+mod sync;
 
 use clap::{Args, Parser, Subcommand};
 use error::CliError;
@@ -89,6 +91,8 @@ enum Command {
     Restore(records::Restore),
     /// Remove originals of photos that the server has; thumbnails stay
     Purge(records::Purge),
+    /// Send cases to the server and fetch answers
+    Sync(sync::Sync),
     /// Model packs
     #[command(subcommand)]
     Pack(packs::PackCommand),
@@ -128,6 +132,7 @@ fn run(cli: Cli, output: Output) -> Result<(), CliError> {
         Command::Backup(args) => args.run(&home, output),
         Command::Restore(args) => args.run(&home, output),
         Command::Purge(args) => args.run(&home, output),
+        Command::Sync(args) => args.run(&home, output),
         Command::Pack(command) => command.run(&home, output),
         Command::Bench(args) => args.run(&home, output),
     }

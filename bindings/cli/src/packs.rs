@@ -1,13 +1,16 @@
 //! Where packs are found: a folder, the data folder's `packs/`, or the program itself.
 
 use crate::error::CliError;
+use crate::extend::Extend;
 use crate::home::Home;
+use crate::language::Language;
 use crate::output::{Output, column};
 use barefoot_app::Assessor;
 use barefoot_app::knowledge::Encyclopedia;
-use barefoot_app::trust::{Manifest, Pack};
+use barefoot_app::trust::Pack;
 use clap::Subcommand;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 mod embedded {
@@ -27,6 +30,23 @@ pub(crate) enum PackCommand {
         /// Name or folder
         pack: String,
     },
+    /// Add a class from confirmed pictures, without training; it is marked as a prototype
+    Extend(Extend),
+}
+
+/// What a manifest says of classes that were added.
+#[derive(Debug, Deserialize)]
+struct Marks {
+    #[serde(default)]
+    prototypes: Vec<Mark>,
+}
+
+/// A class that was added, not trained.
+#[derive(Debug, Serialize, Deserialize)]
+struct Mark {
+    label: String,
+    slug: String,
+    pictures: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,11 +56,16 @@ struct Listed {
     kind: String,
     licence: String,
     bytes: u64,
+    prototypes: Vec<Mark>,
 }
 
-impl From<&Manifest> for Listed {
-    fn from(m: &Manifest) -> Self {
+impl From<&Pack> for Listed {
+    fn from(pack: &Pack) -> Self {
+        let m = pack.manifest();
         Self {
+            // A pack of another kind has none.
+            prototypes: serde_json::from_str::<Marks>(pack.manifest_text())
+                .map_or(Vec::new(), |marks| marks.prototypes),
             id: m.id.clone(),
             version: m.version.clone(),
             kind: m.kind.clone(),
@@ -53,17 +78,29 @@ impl From<&Manifest> for Listed {
 impl PackCommand {
     pub(crate) fn run(self, home: &Home, output: Output) -> Result<(), CliError> {
         let packs = match self {
-            Self::List => embedded::PACKS
-                .iter()
-                .map(|(_, files)| Ok(Pack::from_memory(files)?))
-                .collect::<Result<Vec<_>, CliError>>()?,
+            Self::List => {
+                let built_in = embedded::PACKS.iter().map(|(_, files)| Ok(Pack::from_memory(files)?));
+                built_in
+                    .chain(installed(home).iter().map(|folder| Ok(Pack::read(folder)?)))
+                    .collect::<Result<_, CliError>>()?
+            }
             Self::Verify { pack } => vec![find(&pack, home)?],
+            Self::Extend(extend) => return extend.run(home, output),
         };
-        let listed: Vec<Listed> = packs.iter().map(|p| p.manifest().into()).collect();
-        output.show(&listed, |_| {
+        let listed: Vec<Listed> = packs.iter().map(Listed::from).collect();
+        output.show(&listed, |language| {
+            let mark = |m: &Mark| match language {
+                Language::Zh => {
+                    format!("    + {} -> {}：原型类，由{}张照片得来，未经训练\n", m.label, m.slug, m.pictures)
+                }
+                Language::En => {
+                    format!("    + {} -> {}: prototype of {} pictures, not trained\n", m.label, m.slug, m.pictures)
+                }
+            };
             let line = |l: &Listed| {
+                let marks: String = l.prototypes.iter().map(mark).collect();
                 format!(
-                    "{}{}{}{:.1} MB  {}\n",
+                    "{}{}{}{:.1} MB  {}\n{marks}",
                     column(&l.id, 14),
                     column(&l.version, 8),
                     column(&l.kind, 14),
@@ -75,6 +112,16 @@ impl PackCommand {
         });
         Ok(())
     }
+}
+
+/// Folders of the packs in the data folder.
+fn installed(home: &Home) -> Vec<PathBuf> {
+    let folder = home.folder().map(|folder| folder.join("packs"));
+    let entries = folder.ok().and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten();
+    let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    folders.retain(|folder| folder.join("manifest.json").is_file());
+    folders.sort();
+    folders
 }
 
 /// The encyclopedia of this program.

@@ -151,11 +151,7 @@ impl Assessor {
     /// # Errors
     /// When the pack is no image model, or names a disease that the encyclopedia lacks.
     pub fn new(pack: &Pack, encyclopedia: Encyclopedia) -> Result<Self, AppError> {
-        if pack.manifest().kind != "image-model" {
-            return Err(AppError::OtherPack);
-        }
-        let network = String::from_utf8_lossy(pack.file("network.json")?);
-        let model = ImageModel::from_pack(pack.manifest_text(), &network, pack.file("weights.safetensors")?)?;
+        let model = image_model(pack)?;
         for label in model.labels() {
             encyclopedia.names(&label.slug).map_err(|_| AppError::UnknownSlug)?;
         }
@@ -188,10 +184,11 @@ impl Assessor {
             .iter()
             .map(|picture| {
                 let quality = Quality::of(picture);
-                let look = self.model.look(picture, &quality)?;
-                Ok((quality, look))
+                let (look, map) = self.model.look_with_map(picture, &quality)?;
+                Ok(((quality, look), map))
             })
             .collect::<Result<Vec<_>, AppError>>()?;
+        let (looks, heat_maps): (Vec<_>, Vec<_>) = looks.into_iter().unzip();
         let patient = Patient { age_years: request.known_age(), sex: request.sex };
         let photo = photo_likelihood(self.model.labels(), &usable(&looks));
         let Differential { extraction, mut differential, urgency, ask_next } =
@@ -223,12 +220,7 @@ impl Assessor {
             card,
             notice: notice(),
         };
-        Ok(Assessed {
-            assessment,
-            pictures,
-            heat_maps: looks.into_iter().map(|(_, look)| look.heat_map).collect(),
-            best: best_at,
-        })
+        Ok(Assessed { assessment, pictures, heat_maps, best: best_at })
     }
 
     /// Records an assessment as an encounter of a patient, or an anonymous one: all of it, or nothing. Does I/O.
@@ -276,8 +268,13 @@ impl Assessor {
     fn image_assessment(&self, look: &Look) -> ImageAssessment {
         let usable = look.in_scope && matches!(look.outcome, Outcome::Named | Outcome::CannotTell);
         let slug = |i: usize| self.model.labels()[i].slug.clone();
-        let mut classes: Vec<ClassProbability> =
-            look.probabilities.iter().enumerate().map(|(i, &p)| ClassProbability { slug: slug(i), p }).collect();
+        let prototype = |i: usize| self.model.labels()[i].prototype_of.is_some();
+        let mut classes: Vec<ClassProbability> = look
+            .probabilities
+            .iter()
+            .enumerate()
+            .map(|(i, &p)| ClassProbability { slug: slug(i), p, prototype: prototype(i) })
+            .collect();
         classes.sort_by(|a, b| b.p.total_cmp(&a.p));
         ImageAssessment {
             pack: self.model.pack(),
@@ -304,6 +301,15 @@ impl Assessor {
         let article = self.encyclopedia.article(slug)?;
         Ok(Card { slug: article.slug, text: article.card, reviewed_by: article.reviewed_by })
     }
+}
+
+/// The image model of a verified pack.
+pub(crate) fn image_model(pack: &Pack) -> Result<ImageModel, AppError> {
+    if pack.manifest().kind != "image-model" {
+        return Err(AppError::OtherPack);
+    }
+    let network = String::from_utf8_lossy(pack.file("network.json")?);
+    Ok(ImageModel::from_pack(pack.manifest_text(), &network, pack.file("weights.safetensors")?)?)
 }
 
 /// The probabilities of the photos that may speak in the differential: every good one in scope, so that a sure naevus does not hide a

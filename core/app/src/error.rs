@@ -1,9 +1,11 @@
 //! The one error that shells see: a stable code, and a sentence in Chinese and English that says what to do next.
 
+use crate::extend::ExtensionError;
 use barefoot_clinic::ClinicError;
 use barefoot_knowledge::KnowledgeError;
+use barefoot_sync::SyncError;
 use barefoot_trust::PackError;
-use barefoot_vision::{ModelError, PhotoError};
+use barefoot_vision::{ModelError, PhotoError, PrototypeError};
 
 /// What a shell can be told. No text holds patient data.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,9 @@ pub enum AppError {
     /// The clinic's store refuses.
     #[error(transparent)]
     Clinic(#[from] ClinicError),
+    /// The sync ended early.
+    #[error(transparent)]
+    Sync(Box<SyncError<ClinicError>>),
     /// Nothing to assess.
     #[error("give at least one photo, or findings in words")]
     Nothing,
@@ -32,6 +37,12 @@ pub enum AppError {
     /// The pack's label is not in the encyclopedia.
     #[error("the model pack names a disease that the encyclopedia does not have: update both")]
     UnknownSlug,
+    /// The pictures make no class.
+    #[error(transparent)]
+    Prototype(#[from] PrototypeError),
+    /// A class cannot be added under this name.
+    #[error(transparent)]
+    Extension(#[from] ExtensionError),
 }
 
 impl AppError {
@@ -48,9 +59,11 @@ impl AppError {
             Self::Knowledge(KnowledgeError::NoArticle) => "knowledge.no_article",
             Self::Knowledge(_) => "knowledge.unusable",
             Self::Clinic(error) => error.code(),
+            Self::Sync(error) => error.code(),
             Self::Nothing => "assess.nothing",
             Self::OtherPack => "pack.other_kind",
             Self::UnknownSlug => "assess.unknown_slug",
+            Self::Prototype(_) | Self::Extension(_) => "pack.not_extended",
         }
     }
 
@@ -64,9 +77,12 @@ impl AppError {
             Self::Knowledge(KnowledgeError::NoArticle) => "没有这个条目，请用 barefoot search 查找".to_owned(),
             Self::Knowledge(error) => format!("百科不可用，请更新（{error}）"),
             Self::Clinic(error) => error.zh(),
+            Self::Sync(error) => error.zh(),
             Self::Nothing => "请至少给一张照片，或用文字描述所见".to_owned(),
             Self::OtherPack => "这不是影像模型包：请从 barefoot pack list 中选择".to_owned(),
             Self::UnknownSlug => "模型包中的疾病不在百科里：请同时更新两者".to_owned(),
+            Self::Prototype(error) => error.zh(),
+            Self::Extension(error) => error.zh().to_owned(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is known beside the photo, in the names of the model pack (models/PACK_FORMAT.md, "Findings").
 
 use barefoot_knowledge::{Extraction, Sex};
+use barefoot_vision::age_indicator;
 
 /// Findings of the vocabulary that answer one of the pack's yes/no questions.
 const QUESTIONS: [(&str, &[&str]); 6] = [
@@ -39,7 +40,7 @@ const REGIONS: [(&str, &str); 19] = [
 pub(crate) fn indicators(extraction: &Extraction, age_years: Option<f32>, sex: Option<Sex>) -> Vec<String> {
     let mut out = Vec::new();
     if let Some(age) = age_years.or(extraction.age_years) {
-        out.push(format!("age={}", ((age / 10.0) as i32 * 10).clamp(0, 90)));
+        out.push(age_indicator(age));
     }
     match sex.or(extraction.sex) {
         Some(Sex::Female) => out.push("gender=FEMALE".to_owned()),

@@ -5,14 +5,18 @@
 
 mod assess;
 mod error;
+mod extend;
 mod fusion;
 mod indicators;
+pub mod sync;
 
 pub use assess::{
     Assessed, Assessment, AssessmentRequest, Assessor, ImageAssessment, PhotoAssessment, QualityAssessment,
 };
 pub use barefoot_clinic as clinic;
 pub use barefoot_knowledge as knowledge;
+pub use barefoot_sync::{Options as SyncOptions, Progress as SyncProgress, Prompt, Report as SyncReport, SyncError};
 pub use barefoot_trust as trust;
 pub use barefoot_vision as vision;
 pub use error::AppError;
+pub use extend::{Extended, Extension, ExtensionError};

@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 /// The database's file name in the data folder.
 pub(crate) const DATABASE: &str = "clinic.db";
 /// From an empty file to the present schema, one step each; a store of any earlier schema takes the steps that it lacks.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 /// Memory for decrypted pages, KiB: holds what a search touches in a store of 50,000 patients.
 const CACHE_KIB: i64 = 8_000;
 /// Statements kept prepared: about the number of distinct ones in this crate.

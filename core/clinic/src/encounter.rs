@@ -6,7 +6,7 @@ use crate::duplicates::RECORDS_OF;
 use crate::error::{Field, Problem};
 use crate::kind::Kind;
 use crate::work::{Work, new_id};
-use crate::{Clinic, ClinicError, Use, consent, input, outbox};
+use crate::{Answer, Clinic, ClinicError, Use, consent, input, outbox};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -102,6 +102,8 @@ pub struct Encounter {
     pub follow_ups: Vec<FollowUp>,
     /// Ways up.
     pub referrals: Vec<Referral>,
+    /// What specialists answered, oldest first.
+    pub answers: Vec<Answer>,
 }
 
 /// A stored photo's row.
@@ -390,7 +392,9 @@ impl Clinic {
             .prepare_cached("SELECT author, findings, observed FROM encounter WHERE id = ?1")?
             .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let assessments: Vec<String> = of_encounter(db, "content", Kind::Assessment, id, |row| row.get(0))?;
+        let answers = self.answers(id, summary.patient_id.as_deref())?;
         Ok(Encounter {
+            answers,
             summary,
             author,
             findings,

@@ -71,17 +71,7 @@ impl Clinic {
         }
         for (id, _) in &encounters {
             records.push((Kind::Encounter, id.clone()));
-            for kind in
-                [Kind::Photo, Kind::Assessment, Kind::Diagnosis, Kind::TreatmentNote, Kind::FollowUp, Kind::Referral]
-            {
-                let sql = format!("SELECT id FROM {} WHERE encounter_id = ?1 ORDER BY id", kind.table());
-                let ids = self
-                    .db
-                    .prepare_cached(&sql)?
-                    .query_map([id], |row| row.get(0))?
-                    .collect::<Result<Vec<String>, _>>()?;
-                records.extend(ids.into_iter().map(|id| (kind, id)));
-            }
+            records.extend(self.belonging_to(id)?);
             records.extend(self.consents(id)?.into_iter().map(|consent| (Kind::Consent, consent.id)));
         }
         let mut seen = BTreeSet::new();
@@ -106,6 +96,26 @@ impl Clinic {
         Ok(
             json!({ "resourceType": "Bundle", "type": "collection", "timestamp": jiff::Timestamp::now().to_string(), "entry": entries }),
         )
+    }
+
+    /// Everything that was written about an encounter, by kind. Reads the database.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn belonging_to(&self, encounter: &str) -> Result<Vec<(Kind, String)>, ClinicError> {
+        let mut records = Vec::new();
+        for kind in
+            [Kind::Photo, Kind::Assessment, Kind::Diagnosis, Kind::TreatmentNote, Kind::FollowUp, Kind::Referral]
+        {
+            let sql = format!("SELECT id FROM {} WHERE encounter_id = ?1 ORDER BY id", kind.table());
+            let ids = self
+                .db
+                .prepare_cached(&sql)?
+                .query_map([encounter], |row| row.get(0))?
+                .collect::<Result<Vec<String>, _>>()?;
+            records.extend(ids.into_iter().map(|id| (kind, id)));
+        }
+        Ok(records)
     }
 
     /// The resources that stand for one record, as sync sends them. Reads the database.
@@ -146,6 +156,8 @@ impl Clinic {
                 Ok(vec![document(&row, &encounter)])
             }
             Kind::Assessment => self.fhir_assessment(id, codes),
+            // Others wrote it, or it concerns this phone only.
+            Kind::Answer | Kind::Review => Ok(Vec::new()),
             Kind::Diagnosis | Kind::TreatmentNote | Kind::FollowUp | Kind::Referral => {
                 self.fhir_of_doctor(kind, id, codes)
             }

@@ -25,11 +25,15 @@ pub enum Kind {
     Consent,
     /// Who signs in on this phone.
     Doctor,
+    /// What a specialist wrote about a case.
+    Answer,
+    /// An element that was changed here and on the server.
+    Review,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Patient,
         Self::Encounter,
         Self::Lesion,
@@ -41,6 +45,8 @@ impl Kind {
         Self::Referral,
         Self::Consent,
         Self::Doctor,
+        Self::Answer,
+        Self::Review,
     ];
 
     /// The table's name, which is also the code in audit and outbox.
@@ -58,6 +64,8 @@ impl Kind {
             Self::Referral => "referral",
             Self::Consent => "consent",
             Self::Doctor => "doctor",
+            Self::Answer => "answer",
+            Self::Review => "review",
         }
     }
 
@@ -88,6 +96,8 @@ impl Kind {
             Self::Referral => "转诊",
             Self::Consent => "知情同意",
             Self::Doctor => "医生",
+            Self::Answer => "专家意见",
+            Self::Review => "待核对项",
         }
     }
 
@@ -95,6 +105,7 @@ impl Kind {
         match self {
             Self::Patient | Self::Lesion => "`barefoot patient search` finds them",
             Self::Doctor => "`barefoot doctor list` shows them",
+            Self::Review => "`barefoot sync --status` lists them",
             _ => "`barefoot cases list` shows the encounters",
         }
     }

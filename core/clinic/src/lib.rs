@@ -31,6 +31,7 @@ mod patient;
 mod photo;
 mod retention;
 mod seal;
+mod server;
 mod store;
 mod work;
 
@@ -54,4 +55,5 @@ pub use outbox::{Change, Delivery};
 pub use page::PageLanguage;
 pub use patient::{NewPatient, Patient};
 pub use retention::Purged;
+pub use server::{Answer, FromServer, RecordDelivery, Review, ServerCopy};
 pub use store::{Clinic, SignIn, Verification, sign_in};

@@ -57,20 +57,22 @@ pub(crate) fn re_root(tx: &Transaction<'_>, from: &str, to: &str) -> Result<(), 
     Ok(())
 }
 
+/// A change from the columns seq, unit, root, kind, record, made_at.
+pub(crate) fn change(row: &rusqlite::Row<'_>) -> rusqlite::Result<Change> {
+    Ok(Change {
+        seq: row.get(0)?,
+        unit: row.get(1)?,
+        root: row.get(2)?,
+        kind: row.get(3)?,
+        record: row.get(4)?,
+        made_at: row.get(5)?,
+    })
+}
+
 fn pending(db: &Connection, purpose: Use, limit: u32) -> Result<Vec<Change>, ClinicError> {
     // `outbox_ready` finds them quickly; `may_leave` is asked again, at the moment of sending.
     let sql = "SELECT o.seq, o.unit, o.root, o.kind, o.record, o.made_at FROM outbox_ready r JOIN outbox o ON o.seq = r.seq
         WHERE r.use = ?1 AND EXISTS (SELECT 1 FROM may_leave m WHERE m.use = r.use AND m.seq = r.seq) ORDER BY r.seq LIMIT ?2";
-    let change = |row: &rusqlite::Row<'_>| {
-        Ok(Change {
-            seq: row.get(0)?,
-            unit: row.get(1)?,
-            root: row.get(2)?,
-            kind: row.get(3)?,
-            record: row.get(4)?,
-            made_at: row.get(5)?,
-        })
-    };
     Ok(db.prepare_cached(sql)?.query_map(params![purpose.code(), limit], change)?.collect::<Result<_, _>>()?)
 }
 

@@ -5,7 +5,7 @@ use crate::error::Field;
 use crate::kind::Kind;
 use crate::work::{Work, new_id};
 use crate::{Clinic, ClinicError, input, names};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use std::collections::HashSet;
 
@@ -66,23 +66,8 @@ impl Clinic {
     /// # Errors
     /// When there is none, a field cannot be stored as it is, or the database refuses; nothing is changed then.
     pub fn update_patient(&mut self, id: &str, new: &NewPatient) -> Result<(), ClinicError> {
-        let (birth_date, estimated) = input::patient(new)?;
         let work = self.work()?;
-        let (n, estimated): (i64, bool) = work
-            .tx
-            .query_row(
-                "SELECT n, ?2 OR (birth_estimated IS 1 AND birth_date IS ?3) FROM patient WHERE id = ?1",
-                params![id, estimated, birth_date],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .optional()?
-            .ok_or(ClinicError::NotFound(Kind::Patient))?;
-        work.tx.execute(
-            "UPDATE patient SET name = ?2, birth_date = ?3, birth_estimated = ?4, sex = ?5, phone = ?6, village = ?7 WHERE n = ?1",
-            params![n, new.name, birth_date, estimated, new.sex, new.phone, new.village],
-        )?;
-        work.tx.execute("DELETE FROM patient_key WHERE patient = ?1", [n])?;
-        write_keys(&work, n, new)?;
+        rewrite(&work.tx, id, new)?;
         work.log(Action::Changed, Kind::Patient, id, id)?;
         work.commit()
     }
@@ -179,6 +164,26 @@ fn after(word: &str) -> String {
     format!("{word}\u{10ffff}")
 }
 
+/// Replaces what is known of a patient, within a transaction that also logs it. A birth date that is given as it is stored stays
+/// estimated if it was.
+pub(crate) fn rewrite(tx: &Transaction<'_>, id: &str, new: &NewPatient) -> Result<(), ClinicError> {
+    let (birth_date, estimated) = input::patient(new)?;
+    let (n, estimated): (i64, bool) = tx
+        .query_row(
+            "SELECT n, ?2 OR (birth_estimated IS 1 AND birth_date IS ?3) FROM patient WHERE id = ?1",
+            params![id, estimated, birth_date],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?
+        .ok_or(ClinicError::NotFound(Kind::Patient))?;
+    tx.execute(
+        "UPDATE patient SET name = ?2, birth_date = ?3, birth_estimated = ?4, sex = ?5, phone = ?6, village = ?7 WHERE n = ?1",
+        params![n, new.name, birth_date, estimated, new.sex, new.phone, new.village],
+    )?;
+    tx.execute("DELETE FROM patient_key WHERE patient = ?1", [n])?;
+    write_keys(tx, n, new)
+}
+
 /// Writes a new patient within a unit of work; its id.
 pub(crate) fn insert(work: &Work<'_>, new: &NewPatient) -> Result<String, ClinicError> {
     let (birth_date, estimated) = input::patient(new)?;
@@ -188,7 +193,7 @@ pub(crate) fn insert(work: &Work<'_>, new: &NewPatient) -> Result<String, Clinic
             "INSERT INTO patient (id, name, birth_date, birth_estimated, sex, phone, village, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![id, new.name, birth_date, estimated, new.sex, new.phone, new.village, work.now])?;
-    write_keys(work, work.tx.last_insert_rowid(), new)?;
+    write_keys(&work.tx, work.tx.last_insert_rowid(), new)?;
     work.log(Action::Created, Kind::Patient, &id, &id)?;
     Ok(id)
 }
@@ -210,8 +215,8 @@ pub(crate) fn patient(row: &Row<'_>) -> rusqlite::Result<Patient> {
     })
 }
 
-fn write_keys(work: &Work<'_>, n: i64, new: &NewPatient) -> Result<(), ClinicError> {
-    let mut insert = work.tx.prepare_cached("INSERT INTO patient_key (key, patient) VALUES (?1, ?2)")?;
+fn write_keys(tx: &Transaction<'_>, n: i64, new: &NewPatient) -> Result<(), ClinicError> {
+    let mut insert = tx.prepare_cached("INSERT INTO patient_key (key, patient) VALUES (?1, ?2)")?;
     for key in names::keys(&new.name, new.phone.as_deref(), new.village.as_deref()) {
         insert.execute(params![key, n])?;
     }

@@ -1,14 +1,22 @@
 //! Convolutional networks on candle: a network description, its weights, and the forward pass.
 //!
-//! Lives here: tensors, layers, weights from safetensors. May not live here: medicine, pictures, files other than weights.
-//! A forward pass is the one loop in [`Network::forward`].
+//! Lives here: tensors, layers, kernels, weights from safetensors. May not live here: medicine, pictures, files other than weights.
+//! The whole plan of a forward pass is in `program.rs`; candle loads the weights, runs the pass as one custom operation, and is the reference
+//! that it is tested against.
 
+mod kernels;
+mod memory;
 mod plan;
+mod program;
+mod simd;
+mod threads;
 
 pub use plan::{Activation, Node, Outputs, Plan};
+pub use simd::Isa;
+
+use program::{Named, Program};
 
 use candle_core::{DType, Device, Tensor, safetensors};
-use std::collections::HashMap;
 
 /// What can go wrong between a network's description and its answer.
 #[derive(Debug, thiserror::Error)]
@@ -31,84 +39,91 @@ pub struct Answer {
     pub logits: Vec<f32>,
     /// The pooled features before the last layer.
     pub features: Vec<f32>,
-    /// The last feature map, `[channels][rows][columns]` flattened.
+    /// The last feature map, `[rows][columns][channels]` flattened.
     pub map: Vec<f32>,
-    /// Channels, rows and columns of [`Answer::map`].
+    /// Rows, columns and channels of [`Answer::map`].
     pub map_shape: (usize, usize, usize),
 }
 
-/// A network ready to run on the CPU. Cheap to share between threads; a forward pass does no I/O.
+/// A network ready to run on the CPU, lowered for one picture size. Cheap to share between threads; a forward pass does no I/O.
 #[derive(Debug)]
 pub struct Network {
-    plan: Plan,
-    weights: HashMap<String, Tensor>,
+    program: Program,
+    extras: Named,
 }
 
+/// More threads than this gain little on a small network, and phones have few quick cores.
+const MOST_THREADS: usize = 4;
+
 impl Network {
-    /// Builds a network from `network.json` and the bytes of `weights.safetensors` (f16 or f32). No I/O.
+    /// Builds a network from `network.json` and the bytes of `weights.safetensors` (f16 or f32) for pictures of `size` x `size` pixels, with
+    /// the processor's quickest instructions on as many threads as it has cores (at most four). No I/O.
     ///
     /// # Errors
     /// When the description is not readable, does not fit together, or a weight is missing.
-    pub fn new(description: &str, weights: &[u8]) -> Result<Self, NetworkError> {
-        let plan = Plan::from_json(description)?;
-        let weights = safetensors::load_buffer(weights, &Device::Cpu)?
-            .into_iter()
-            .map(|(name, tensor)| Ok((name, tensor.to_dtype(DType::F32)?)))
-            .collect::<Result<HashMap<_, _>, candle_core::Error>>()?;
-        for name in plan.weight_names() {
-            for part in ["weight", "bias"] {
-                let key = format!("{name}.{part}");
-                if !weights.contains_key(&key) {
-                    return Err(NetworkError::Plan(format!("weight {key} is missing")));
-                }
-            }
-        }
-        Ok(Self { plan, weights })
+    pub fn new(description: &str, weights: &[u8], size: usize) -> Result<Self, NetworkError> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::with(description, weights, size, Isa::detect(), cores.min(MOST_THREADS))
     }
 
-    /// A tensor that stands beside the layers in the weights file, such as the out-of-scope model's: shape and values.
+    /// As [`Network::new`], with chosen instructions (plain ones where the processor lacks them) and a chosen number of threads.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    pub fn with(
+        description: &str,
+        weights: &[u8],
+        size: usize,
+        isa: Isa,
+        threads: usize,
+    ) -> Result<Self, NetworkError> {
+        let plan = Plan::from_json(description)?;
+        let mut named = load(weights)?;
+        let program = Program::new(&plan, &named, size, isa, threads)?;
+        // Packed now, and much the larger part; a linear layer is small, and heat maps read it.
+        for node in &plan.nodes {
+            if let Node::Conv { name, .. } = node {
+                named.remove(&format!("{name}.weight"));
+            }
+        }
+        Ok(Self { program, extras: named })
+    }
+
+    /// A tensor of the weights file that is no convolution's, such as the head's or the out-of-scope model's: shape and values.
     #[must_use]
-    pub fn extra(&self, name: &str) -> Option<(Vec<usize>, Vec<f32>)> {
-        let tensor = self.weights.get(name)?;
-        Some((tensor.dims().to_vec(), tensor.flatten_all().ok()?.to_vec1().ok()?))
+    pub fn extra(&self, name: &str) -> Option<(&[usize], &[f32])> {
+        let (shape, values) = self.extras.get(name)?;
+        Some((shape, values))
     }
 
     /// Runs one picture, `[3][size][size]` flattened and normalised as the pack says. No I/O.
     ///
     /// # Errors
     /// When the input does not fit the network.
-    pub fn forward(&self, input: &[f32], size: usize) -> Result<Answer, NetworkError> {
-        let mut values = vec![Tensor::from_slice(input, (1, 3, size, size), &Device::Cpu)?];
-        for node in &self.plan.nodes {
-            let value = match node {
-                Node::Conv { name, input, stride, pad, groups, act } => {
-                    let [top, left, bottom, right] = *pad;
-                    let x = values[*input].pad_with_zeros(2, top, bottom)?.pad_with_zeros(3, left, right)?;
-                    let x = x.conv2d(self.weight(name, "weight"), 0, *stride, 1, *groups)?;
-                    let bias = self.weight(name, "bias");
-                    act.apply(&x.broadcast_add(&bias.reshape((1, bias.elem_count(), 1, 1))?)?)?
-                }
-                Node::Add { inputs: [a, b] } => (&values[*a] + &values[*b])?,
-                Node::GlobalAvgPool { input } => values[*input].mean((2, 3))?,
-                Node::Linear { name, input } => values[*input]
-                    .matmul(&self.weight(name, "weight").t()?)?
-                    .broadcast_add(self.weight(name, "bias"))?,
-            };
-            values.push(value);
-        }
-        let flat = |id: usize| values[id].flatten_all()?.to_vec1::<f32>();
-        let Outputs { map, features, logits } = self.plan.outputs;
-        let (_, channels, rows, columns) = values[map].dims4()?;
-        Ok(Answer {
-            logits: flat(logits)?,
-            features: flat(features)?,
-            map: flat(map)?,
-            map_shape: (channels, rows, columns),
-        })
+    pub fn forward(&self, input: Vec<f32>) -> Result<Answer, NetworkError> {
+        let length = input.len();
+        let mut logits =
+            Tensor::from_vec(input, length, &Device::Cpu)?.apply_op1_no_bwd(&&self.program)?.to_vec1::<f32>()?;
+        let [first, second, map] = self.program.output_layouts();
+        let mut features = logits.split_off(first.pixels() * first.channels);
+        let pixels = features.split_off(second.pixels() * second.channels);
+        Ok(Answer { logits, features, map: pixels, map_shape: (map.rows, map.columns, map.channels) })
     }
 
-    fn weight(&self, name: &str, part: &str) -> &Tensor {
-        // `new` has checked every name of the plan.
-        &self.weights[&format!("{name}.{part}")]
+    /// Bytes that a pass needs beside the weights.
+    #[must_use]
+    pub fn arena_bytes(&self) -> usize {
+        self.program.arena_floats() * size_of::<f32>()
     }
+}
+
+/// All tensors of a safetensors file as 32-bit floats.
+fn load(weights: &[u8]) -> Result<Named, NetworkError> {
+    safetensors::load_buffer(weights, &Device::Cpu)?
+        .into_iter()
+        .map(|(name, tensor)| {
+            let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+            Ok((name, (tensor.dims().to_vec(), values)))
+        })
+        .collect()
 }

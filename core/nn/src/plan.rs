@@ -1,7 +1,6 @@
 //! The network description of a pack (`network.json`, see models/PACK_FORMAT.md): a list of nodes over numbered values.
 
 use crate::NetworkError;
-use candle_core::{Module, Tensor};
 use serde::Deserialize;
 
 /// A network: nodes in the order in which they run. Value 0 is the picture; node `i` makes value `i + 1`.
@@ -47,6 +46,25 @@ pub enum Node {
     Add {
         /// Value ids.
         inputs: [usize; 2],
+        /// What follows the sum.
+        #[serde(default)]
+        act: Activation,
+    },
+    /// Each channel of the first value times the second one's number for it (squeeze-and-excitation).
+    Scale {
+        /// Value ids: a plane, and one number per channel.
+        inputs: [usize; 2],
+    },
+    /// The largest value in windows; what lies outside of the picture does not count.
+    MaxPool {
+        /// Value id.
+        input: usize,
+        /// Rows and columns of the window.
+        size: usize,
+        /// The same in both directions.
+        stride: usize,
+        /// Top, left, bottom, right.
+        pad: [usize; 4],
     },
     /// Mean over rows and columns.
     GlobalAvgPool {
@@ -59,14 +77,18 @@ pub enum Node {
         name: String,
         /// Value id.
         input: usize,
+        /// What follows the bias.
+        #[serde(default)]
+        act: Activation,
     },
 }
 
-/// Activation after a convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What follows a sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// Identity.
+    #[default]
     None,
     /// `max(x, 0)`.
     Relu,
@@ -74,17 +96,21 @@ pub enum Activation {
     Relu6,
     /// `x * relu6(x + 3) / 6`.
     HardSwish,
+    /// `relu6(x + 3) / 6`.
+    HardSigmoid,
 }
 
-impl Activation {
-    pub(crate) fn apply(self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let layer = match self {
-            Self::None => return Ok(x.clone()),
-            Self::Relu => candle_nn::Activation::Relu,
-            Self::Relu6 => candle_nn::Activation::Relu6,
-            Self::HardSwish => candle_nn::Activation::HardSwish,
-        };
-        layer.forward(x)
+impl Node {
+    /// The values that it reads.
+    #[must_use]
+    pub fn inputs(&self) -> &[usize] {
+        match self {
+            Self::Add { inputs, .. } | Self::Scale { inputs } => inputs,
+            Self::Conv { input, .. }
+            | Self::GlobalAvgPool { input }
+            | Self::MaxPool { input, .. }
+            | Self::Linear { input, .. } => std::slice::from_ref(input),
+        }
     }
 }
 
@@ -99,13 +125,7 @@ impl Plan {
             (id >= made).then(|| NetworkError::Plan(format!("value {id} is used before it is made")))
         };
         for (made, node) in (1..).zip(&plan.nodes) {
-            let used: &[usize] = match node {
-                Node::Add { inputs } => inputs,
-                Node::Conv { input, .. } | Node::GlobalAvgPool { input } | Node::Linear { input, .. } => {
-                    std::slice::from_ref(input)
-                }
-            };
-            if let Some(error) = used.iter().find_map(|&id| out_of_order(id, made)) {
+            if let Some(error) = node.inputs().iter().find_map(|&id| out_of_order(id, made)) {
                 return Err(error);
             }
         }
@@ -114,14 +134,6 @@ impl Plan {
             Some(error) => Err(error),
             None => Ok(plan),
         }
-    }
-
-    /// Names of the layers that have weights.
-    pub fn weight_names(&self) -> impl Iterator<Item = &str> {
-        self.nodes.iter().filter_map(|node| match node {
-            Node::Conv { name, .. } | Node::Linear { name, .. } => Some(name.as_str()),
-            Node::Add { .. } | Node::GlobalAvgPool { .. } => None,
-        })
     }
 }
 

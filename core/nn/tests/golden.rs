@@ -23,8 +23,8 @@ fn every_pack_agrees_with_pytorch() {
         let pack = models.join("packs").join(path.file_stem().expect("a name"));
         let description = fs::read_to_string(pack.join("network.json")).expect("network");
         let weights = fs::read(pack.join("weights.safetensors")).expect("weights");
-        let network = Network::new(&description, &weights).expect("fits together");
         let size = golden.size;
+        let network = Network::new(&description, &weights, size).expect("fits together");
         // The formula of models/training/export.py, which made the vector.
         let input: Vec<f32> = (0..3 * size * size)
             .map(|i| {
@@ -32,7 +32,7 @@ fn every_pack_agrees_with_pytorch() {
                 (0.1 * c as f64 + 0.01 * y as f64 + 0.013 * x as f64).sin() as f32
             })
             .collect();
-        let answer = network.forward(&input, size).expect("runs");
+        let answer = network.forward(input).expect("runs");
         let worst =
             |ours: &[f32], theirs: &[f32]| ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert_eq!(answer.logits.len(), golden.logits.len());

@@ -2,7 +2,7 @@
 //!
 //! Lives here: the check that a pack is whole and unchanged before anything parses it. May not live here: what the files mean.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -65,12 +65,20 @@ pub struct Manifest {
 }
 
 /// Size and hash of a file.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
     /// Length in bytes.
     pub bytes: u64,
     /// SHA-256 in lower-case hex.
     pub sha256: String,
+}
+
+impl FileEntry {
+    /// Describes a file's content. No I/O.
+    #[must_use]
+    pub fn of(content: &[u8]) -> Self {
+        Self { bytes: content.len() as u64, sha256: hex(&Sha256::digest(content)) }
+    }
 }
 
 /// A pack whose every file was compared with its manifest.
@@ -129,7 +137,7 @@ impl Pack {
             }
             let bytes = fetch(name, entry)?;
             // Size before hash: cheap refusals first.
-            if bytes.len() as u64 != entry.bytes || hex(&Sha256::digest(&bytes)) != entry.sha256 {
+            if bytes.len() as u64 != entry.bytes || FileEntry::of(&bytes) != *entry {
                 return Err(PackError::Changed(name.clone()));
             }
             files.insert(name.clone(), bytes);

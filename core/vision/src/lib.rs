@@ -9,10 +9,12 @@ mod conformal_set;
 mod decode;
 mod heat_map;
 mod model;
+mod prototype;
 mod quality;
 
 pub use conformal_set::ConformalSet;
 pub use decode::{PhotoError, Picture};
 pub use heat_map::HeatMap;
-pub use model::{ClassProbability, ImageModel, Label, Look, ModelError, Outcome};
+pub use model::{ClassProbability, ImageModel, Label, Look, ModelError, Outcome, age_indicator};
+pub use prototype::{LEAST_PICTURES, Prototype, PrototypeError, Trial};
 pub use quality::{Quality, QualityReason};

@@ -1,5 +1,6 @@
 //! The image model of a pack: preprocessing, network, calibration, scope, and the decision between naming and "cannot tell".
 
+use crate::prototype::{Judged, Prototype, PrototypeError, Trial};
 use crate::{ConformalSet, HeatMap, Picture, Quality, QualityReason};
 use barefoot_nn::{Answer, Network, NetworkError};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
@@ -31,6 +32,9 @@ pub struct Label {
     /// Counts as malignant in evaluation.
     #[serde(default)]
     pub malignant: bool,
+    /// Where the class was not trained but added as a prototype: the number of confirmed pictures that it was made of.
+    #[serde(skip)]
+    pub prototype_of: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -42,6 +46,8 @@ struct Manifest {
     calibration: Calibration,
     scope: ScopeLimits,
     metadata: Option<Metadata>,
+    #[serde(default)]
+    prototypes: Vec<Prototype>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,8 +74,11 @@ enum Fit {
 struct Calibration {
     temperature: f32,
     set_thresholds: ConformalSet,
-    /// Least calibrated probability at which the likeliest label is named.
-    named_threshold: f32,
+    /// What known findings add to the log-probabilities before they are compared with `set_thresholds`.
+    #[serde(default)]
+    set_shifts: BTreeMap<String, f32>,
+    /// Least calibrated probability, per label, at which the likeliest label is named; above 1 means never.
+    named_thresholds: Vec<f32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,6 +116,9 @@ pub struct ClassProbability {
     pub slug: String,
     /// 0 to 1; all of one photo add up to 1.
     pub p: f32,
+    /// Added by a hospital from confirmed pictures, not trained.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub prototype: bool,
 }
 
 /// The model's look at one photo.
@@ -122,14 +134,20 @@ pub struct Look {
     pub probabilities: Vec<f32>,
     /// Indices of the 90 % set, likeliest first.
     pub set: Vec<usize>,
-    /// Where the likeliest label was seen.
-    pub heat_map: HeatMap,
+    /// Of the trained labels among themselves, from the photo alone.
+    trained: Vec<f32>,
+    /// Whether the picture resembles what the network was trained on.
+    trained_in_scope: bool,
+    /// In the eyes of each prototype.
+    judged: Vec<Judged>,
 }
 
 /// A pack's model, ready to look at photos. A look does no I/O.
 #[derive(Debug)]
 pub struct ImageModel {
     manifest: Manifest,
+    /// The trained labels, then the prototypes.
+    labels: Vec<Label>,
     network: Network,
     scope: Scope,
     /// `[labels][channels]`, for the heat map.
@@ -138,21 +156,40 @@ pub struct ImageModel {
 
 /// Distance to the training pictures in a whitened feature space (Lee et al. 2018, Mahalanobis score).
 #[derive(Debug)]
-struct Scope {
-    mean: Vec<f32>,
-    projection: Vec<f32>,
-    centres: Vec<f32>,
+pub(crate) struct Scope {
+    pub(crate) mean: Vec<f32>,
+    pub(crate) projection: Vec<f32>,
+    pub(crate) centres: Vec<f32>,
+    /// Places of training pictures, for a pack that can be extended.
+    pub(crate) reference: Vec<f32>,
 }
 
 impl Scope {
-    fn score(&self, features: &[f32]) -> f32 {
-        let centred: Vec<f32> = features.iter().zip(&self.mean).map(|(f, m)| f - m).collect();
-        let projected: Vec<f32> = self.projection.chunks_exact(centred.len()).map(|row| dot(row, &centred)).collect();
-        self.centres
-            .chunks_exact(projected.len())
-            .map(|centre| centre.iter().zip(&projected).map(|(c, p)| (c - p) * (c - p)).sum())
-            .fold(f32::INFINITY, f32::min)
+    /// Dimensions of the space.
+    fn dimensions(&self) -> usize {
+        self.projection.len() / self.mean.len()
     }
+
+    /// Where a picture lies in the space.
+    fn place(&self, features: &[f32]) -> Vec<f32> {
+        let centred: Vec<f32> = features.iter().zip(&self.mean).map(|(f, m)| f - m).collect();
+        self.projection.chunks_exact(centred.len()).map(|row| dot(row, &centred)).collect()
+    }
+
+    /// Squared distance to the nearest class.
+    pub(crate) fn nearest(&self, place: &[f32]) -> f32 {
+        let distances = self.centres.chunks_exact(place.len()).map(|centre| squared_distance(centre, place));
+        distances.fold(f32::INFINITY, f32::min)
+    }
+
+    /// Places of training pictures; `None` where the pack has none.
+    pub(crate) fn reference(&self) -> Option<impl Iterator<Item = &[f32]>> {
+        (!self.reference.is_empty()).then(|| self.reference.chunks_exact(self.dimensions()))
+    }
+}
+
+pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
 }
 
 impl ImageModel {
@@ -162,14 +199,20 @@ impl ImageModel {
     /// When the three are not readable or do not fit together.
     pub fn from_pack(manifest: &str, network: &str, weights: &[u8]) -> Result<Self, ModelError> {
         let manifest: Manifest = serde_json::from_str(manifest)?;
-        let network = Network::new(network, weights)?;
-        let extra = |name| network.extra(name).ok_or(ModelError::Inconsistent("a scope tensor is missing"));
+        let network = Network::new(network, weights, manifest.input.size as usize)?;
+        let extra = |name| {
+            let (shape, values) = network.extra(name).ok_or(ModelError::Inconsistent("a scope tensor is missing"))?;
+            Ok::<_, ModelError>((shape.to_vec(), values.to_vec()))
+        };
         let (_, mean) = extra("scope.mean")?;
         let (projection_shape, projection) = extra("scope.projection")?;
         let (centres_shape, centres) = extra("scope.centres")?;
         let (head_shape, head) = extra("head.weight")?;
+        let reference = network.extra("scope.reference").map_or(Vec::new(), |(_, values)| values.to_vec());
         let classes = manifest.labels.len();
-        let calibrated = |c: &Calibration| c.set_thresholds.labels() == classes && c.temperature > 0.0;
+        let calibrated = |c: &Calibration| {
+            c.set_thresholds.labels() == classes && c.named_thresholds.len() == classes && c.temperature > 0.0
+        };
         let metadata_fits = manifest.metadata.as_ref().is_none_or(|m| {
             m.bias.len() == classes && m.indicators.values().all(|v| v.len() == classes) && calibrated(&m.calibration)
         });
@@ -177,11 +220,19 @@ impl ImageModel {
             return Err(ModelError::Inconsistent("the labels and the calibration differ in number"));
         }
         let scope_fits = matches!((&projection_shape[..], &centres_shape[..]),
-            ([k, n], [c, m]) if *n == mean.len() && k == m && *c > 0 && *k > 0);
+            ([k, n], [c, m]) if *n == mean.len() && k == m && *c > 0 && *k > 0 && *n > 0
+                && reference.len().is_multiple_of(*k) && manifest.prototypes.iter().all(|p| p.centre.len() == *k));
         if !scope_fits || head_shape.first() != Some(&classes) || manifest.input.size == 0 {
             return Err(ModelError::Inconsistent("the tensors' shapes differ"));
         }
-        Ok(Self { manifest, network, scope: Scope { mean, projection, centres }, head })
+        let added = manifest.prototypes.iter().map(|p| Label {
+            label: p.label.clone(),
+            slug: p.slug.clone(),
+            malignant: p.malignant,
+            prototype_of: Some(p.pictures),
+        });
+        let labels = manifest.labels.iter().cloned().chain(added).collect();
+        Ok(Self { manifest, labels, network, scope: Scope { mean, projection, centres, reference }, head })
     }
 
     /// The pack's id and version.
@@ -193,7 +244,7 @@ impl ImageModel {
     /// What the model can name, in the order of [`Look::probabilities`].
     #[must_use]
     pub fn labels(&self) -> &[Label] {
-        &self.manifest.labels
+        &self.labels
     }
 
     /// Looks at a photo alone. No I/O.
@@ -201,51 +252,73 @@ impl ImageModel {
     /// # Errors
     /// When the network does not run.
     pub fn look(&self, picture: &Picture, quality: &Quality) -> Result<Look, ModelError> {
+        Ok(self.look_closely(picture, quality)?.0)
+    }
+
+    /// As [`ImageModel::look`], with the map of where the likeliest trained label of the photo alone was seen.
+    ///
+    /// # Errors
+    /// As [`ImageModel::look`].
+    pub fn look_with_map(&self, picture: &Picture, quality: &Quality) -> Result<(Look, HeatMap), ModelError> {
+        let (look, answer) = self.look_closely(picture, quality)?;
+        let map = self.heat_map(&answer, argmax(&look.trained), picture);
+        Ok((look, map))
+    }
+
+    fn look_closely(&self, picture: &Picture, quality: &Quality) -> Result<(Look, Answer), ModelError> {
         let input = self.input(picture);
-        let answer = self.network.forward(&input, self.manifest.input.size as usize)?;
+        let mirrored = self.manifest.input.flip_average.then(|| mirror(&input, self.manifest.input.size as usize));
+        let answer = self.answer(input)?;
         let mut logits = answer.logits.clone();
-        let classes = self.labels().len();
-        if logits.len() != classes
-            || answer.features.len() != self.scope.mean.len()
-            || self.head.len() != classes * answer.map_shape.0
-        {
-            return Err(ModelError::Inconsistent("the network's answers and the tables differ in size"));
-        }
-        if self.manifest.input.flip_average {
-            let mirrored = mirror(&input, self.manifest.input.size as usize);
-            let other = self.network.forward(&mirrored, self.manifest.input.size as usize)?;
+        if let Some(mirrored) = mirrored {
+            let other = self.network.forward(mirrored)?;
             for (logit, other) in logits.iter_mut().zip(other.logits) {
                 *logit = f32::midpoint(*logit, other);
             }
         }
         // Temperature scaling (Guo et al. 2017).
-        let probabilities = softmax(&logits, self.manifest.calibration.temperature);
-        let scope_score = self.scope.score(&answer.features);
-        let heat_map = self.heat_map(&answer, argmax(&probabilities), picture);
+        let trained = softmax(&logits, self.manifest.calibration.temperature);
+        let place = self.scope.place(&answer.features);
+        let scope_score = self.scope.nearest(&place);
         let look = Look {
             outcome: match quality.reasons[..] {
                 [] => Outcome::CannotTell,
                 [QualityReason::NoSkin] => Outcome::NotSkin,
                 _ => Outcome::BadPhoto,
             },
-            in_scope: scope_score <= self.manifest.scope.threshold,
+            in_scope: false,
             scope_score,
-            probabilities,
+            probabilities: Vec::new(),
             set: Vec::new(),
-            heat_map,
+            trained_in_scope: scope_score <= self.manifest.scope.threshold,
+            judged: self.manifest.prototypes.iter().map(|p| p.judge(&place, scope_score)).collect(),
+            trained: trained.clone(),
         };
-        Ok(decided(look, &self.manifest.calibration))
+        Ok((self.decided(look, &trained, &self.manifest.calibration, &[]), answer))
+    }
+
+    /// The network's answer, its sizes checked.
+    fn answer(&self, input: Vec<f32>) -> Result<Answer, ModelError> {
+        let answer = self.network.forward(input)?;
+        let classes = self.manifest.labels.len();
+        if answer.logits.len() != classes
+            || answer.features.len() != self.scope.mean.len()
+            || self.head.len() != classes * answer.map_shape.2
+        {
+            return Err(ModelError::Inconsistent("the network's answers and the tables differ in size"));
+        }
+        Ok(answer)
     }
 
     /// The same photo with what else is known: `indicators` are the pack's names, such as `region=FACE` or `itch=true`;
-    /// names that the pack lacks add nothing, and so does a pack without such a table. No I/O.
+    /// names that the pack lacks add nothing, and so does a pack without such a table. Prototypes know no findings. No I/O.
     #[must_use]
     pub fn reconsider(&self, look: &Look, indicators: &[String]) -> Look {
         let Some(metadata) = self.manifest.metadata.as_ref().filter(|_| !indicators.is_empty()) else {
             return look.clone();
         };
         let mut sum: Vec<f32> = look
-            .probabilities
+            .trained
             .iter()
             .zip(&metadata.bias)
             .map(|(p, bias)| metadata.photo_weight * p.max(f32::MIN_POSITIVE).ln() + bias)
@@ -255,15 +328,65 @@ impl ImageModel {
                 *logit += shift;
             }
         }
-        let probabilities = softmax(&sum, metadata.calibration.temperature);
-        decided(Look { probabilities, ..look.clone() }, &metadata.calibration)
+        let trained = softmax(&sum, metadata.calibration.temperature);
+        self.decided(look.clone(), &trained, &metadata.calibration, indicators)
     }
 
-    /// The photo as the network wants it: `[3][size][size]`.
-    fn input(&self, picture: &Picture) -> Vec<f32> {
-        let Input { size, fit, mean, std, .. } = self.manifest.input;
+    /// A class made of confirmed pictures, given by their [`ImageModel::place`]s, and how it fares on them. No I/O.
+    ///
+    /// # Errors
+    /// When there are too few, they make no class, or the pack cannot be extended.
+    pub fn prototype(&self, label: Label, places: &[Vec<f32>]) -> Result<(Prototype, Trial), PrototypeError> {
+        Prototype::fit(label, places, &self.scope, self.manifest.labels.len())
+    }
+
+    /// Where a photo lies in the space of the out-of-scope score. No I/O.
+    ///
+    /// # Errors
+    /// When the network does not run.
+    pub fn place(&self, picture: &Picture) -> Result<Vec<f32>, ModelError> {
+        Ok(self.scope.place(&self.answer(self.input(picture))?.features))
+    }
+
+    /// Joins trained labels and prototypes, fills in the 90 % set, and names the likeliest label of a usable photo in scope when it is
+    /// sure enough. `trained` are the trained labels' probabilities among themselves.
+    ///
+    /// A prototype enters the set but never leaves anything out of it, and is never named: of 10 to 50 pictures of one hospital nobody can
+    /// say that it is right in 85 %. A likely prototype does keep a trained label from being named.
+    fn decided(&self, mut look: Look, trained: &[f32], calibration: &Calibration, indicators: &[String]) -> Look {
+        let share = 1.0 + look.judged.iter().map(|j| j.odds).sum::<f32>();
+        look.probabilities =
+            trained.iter().copied().chain(look.judged.iter().map(|j| j.odds)).map(|p| p / share).collect();
+        let best = argmax(&look.probabilities);
+        let first_prototype = trained.len();
+        let reached = best.checked_sub(first_prototype).is_some_and(|at| look.judged[at].within_reach);
+        look.in_scope = look.trained_in_scope || reached;
+
+        let shift = indicators.iter().filter_map(|name| calibration.set_shifts.get(name)).sum();
+        // A picture that only a prototype knows gets none of the others' names.
+        look.set =
+            if reached && !look.trained_in_scope { Vec::new() } else { calibration.set_thresholds.of(trained, shift) };
+        let joining = self.manifest.prototypes.iter().zip(&look.judged).enumerate();
+        look.set.extend(joining.filter(|(_, (p, j))| p.in_set(j.odds)).map(|(at, _)| first_prototype + at));
+        if !look.set.contains(&best) {
+            look.set.push(best);
+        }
+        look.set.sort_by(|&a, &b| look.probabilities[b].total_cmp(&look.probabilities[a]));
+
+        if matches!(look.outcome, Outcome::Named | Outcome::CannotTell) {
+            let threshold = calibration.named_thresholds.get(best).copied();
+            let sure = look.trained_in_scope && threshold.is_some_and(|t| look.probabilities[best] >= t);
+            look.outcome = if sure { Outcome::Named } else { Outcome::CannotTell };
+        }
+        look
+    }
+
+    /// The part of the photo that the network sees, at the network's size. No I/O.
+    #[must_use]
+    pub fn fitted(&self, picture: &Picture) -> RgbImage {
+        let Input { size, fit, .. } = self.manifest.input;
         let rgb = picture.rgb();
-        let small = match fit {
+        match fit {
             Fit::Squash => resize(rgb, size, size),
             Fit::Cover => {
                 // A strip of 8192 x 1 must not be blown up: what is far outside the centre is cut off first.
@@ -272,7 +395,13 @@ impl ImageModel {
                 let scaled = resize(rgb, width, height);
                 image::imageops::crop_imm(&scaled, (width - size) / 2, (height - size) / 2, size, size).to_image()
             }
-        };
+        }
+    }
+
+    /// The photo as the network wants it: `[3][size][size]`.
+    fn input(&self, picture: &Picture) -> Vec<f32> {
+        let Input { size, mean, std, .. } = self.manifest.input;
+        let small = self.fitted(picture);
         let plane = (size * size) as usize;
         let mut input = vec![0f32; 3 * plane];
         for (at, pixel) in small.pixels().enumerate() {
@@ -285,14 +414,9 @@ impl ImageModel {
 
     /// Class activation map (Zhou et al. 2016): exact for a network that ends in pooling and one linear layer.
     fn heat_map(&self, answer: &Answer, class: usize, picture: &Picture) -> HeatMap {
-        let (channels, rows, columns) = answer.map_shape;
+        let (rows, columns, channels) = answer.map_shape;
         let weights = &self.head[class * channels..(class + 1) * channels];
-        let mut heat = vec![0f32; rows * columns];
-        for (plane, weight) in answer.map.chunks_exact(rows * columns).zip(weights) {
-            for (cell, value) in heat.iter_mut().zip(plane) {
-                *cell += weight * value;
-            }
-        }
+        let heat = answer.map.chunks_exact(channels).map(|cell| dot(cell, weights)).collect();
         let (width, height) = picture.rgb().dimensions();
         let seen = match self.manifest.input.fit {
             Fit::Squash => (0, 0, width, height),
@@ -317,14 +441,10 @@ fn centre(rgb: &RgbImage) -> std::borrow::Cow<'_, RgbImage> {
     std::borrow::Cow::Owned(image::imageops::crop_imm(rgb, (width - w) / 2, (height - h) / 2, w, h).to_image())
 }
 
-/// Fills in the 90 % set, and names the likeliest label of a usable photo in scope when it is sure enough.
-fn decided(mut look: Look, calibration: &Calibration) -> Look {
-    look.set = calibration.set_thresholds.of(&look.probabilities);
-    if matches!(look.outcome, Outcome::Named | Outcome::CannotTell) {
-        let sure = look.in_scope && look.probabilities[argmax(&look.probabilities)] >= calibration.named_threshold;
-        look.outcome = if sure { Outcome::Named } else { Outcome::CannotTell };
-    }
-    look
+/// The pack's name of an age: its decade, `age=60` for 60 to 69 and `age=90` from 90 on (models/PACK_FORMAT.md, "Findings").
+#[must_use]
+pub fn age_indicator(years: f32) -> String {
+    format!("age={}", ((years / 10.0) as i32 * 10).clamp(0, 90))
 }
 
 /// Width and height after the shorter side is brought to `size`, rounded as in models/training/data.py.

@@ -6,7 +6,7 @@ use crate::error::CliError;
 use crate::home::Home;
 use crate::output::{Output, column};
 use crate::packs;
-use barefoot_app::vision::{ImageModel, Look, Picture, Quality};
+use barefoot_app::vision::{ImageModel, Look, Picture, Quality, age_indicator};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -84,7 +84,7 @@ impl Images {
 
         let own = || rows.iter().zip(&seen).filter_map(|(row, seen)| row.label.map(|label| (row, label, seen)));
         let cases = |of: fn(&Seen) -> &Look| -> Vec<Case> {
-            own().map(|(row, label, seen)| case(row, label, of(seen), model)).collect()
+            own().map(|(row, label, seen)| case(row, label, of(seen))).collect()
         };
         let (photo, both) = (cases(|s| &s.photo), cases(|s| &s.both));
         let strangeness: Vec<(f64, bool)> =
@@ -151,12 +151,12 @@ impl Images {
     }
 }
 
-fn case(row: &Row, label: usize, look: &Look, model: &ImageModel) -> Case {
+fn case(row: &Row, label: usize, look: &Look) -> Case {
     Case {
         label,
         p: look.probabilities.clone(),
         set: look.set.clone(),
-        named: look.outcome == barefoot_app::vision::Outcome::Named && !model.labels().is_empty(),
+        named: look.outcome == barefoot_app::vision::Outcome::Named,
         groups: row.groups.clone(),
     }
 }
@@ -200,7 +200,7 @@ fn known(text: &str) -> bool {
 fn indicators<'a>(get: impl Fn(&str) -> &'a str) -> Vec<String> {
     let mut out = Vec::new();
     if let Ok(age) = get("age").parse::<f32>() {
-        out.push(format!("age={}", ((age / 10.0) as i32 * 10).clamp(0, 90)));
+        out.push(age_indicator(age));
     }
     for (column, name) in [("gender", "gender"), ("sex", "gender"), ("region", "region"), ("localization", "region")] {
         if known(get(column)) {

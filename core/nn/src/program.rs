@@ -1,0 +1,721 @@
+//! The whole plan of a forward pass: a network description lowered to steps over one arena of floats, and the walk through them.
+//!
+//! Lowering, in order: fuse what can be fused ([`operations`]), choose every value's border and place ([`place`]), pack the weights for the
+//! processor ([`step`]). Values lie channels-last; a value's place is reused when nobody reads it any more.
+
+use crate::kernels::conv::{Conv, Weights};
+use crate::kernels::depthwise::{Depthwise, Parts};
+use crate::kernels::pointwise::{self, Grouped};
+use crate::kernels::{Epilogue, Layout, SMALL_PLANE};
+use crate::memory::Floats;
+use crate::simd::{Generic, Isa, Simd, dispatch};
+use crate::{Activation, NetworkError, Node, Plan, threads};
+use candle_core::{CpuStorage, CustomOp1, Shape};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+/// Weights by name: shape and values.
+pub(crate) type Named = HashMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// Pixels in a block: a whole number of tiles, small enough that a block of the widest layers stays in the first-level cache.
+const BLOCK: usize = 64;
+
+/// A network lowered for one picture size and one instruction set.
+#[derive(Debug)]
+pub(crate) struct Program {
+    isa: Isa,
+    threads: usize,
+    size: usize,
+    input: Layout,
+    steps: Vec<Step>,
+    /// The values of the answer: logits, features, map.
+    outputs: [Layout; 3],
+    /// Floats of all values, and of each thread's own window after them.
+    values: usize,
+    scratch: usize,
+    /// Arenas that no pass is using: making one costs page faults.
+    spare: Mutex<Vec<Floats>>,
+}
+
+#[derive(Debug)]
+struct Step {
+    work: Work,
+    units: usize,
+    /// Whose border the step clears, in a unit of its own after the others.
+    border: Option<Layout>,
+}
+
+#[derive(Debug)]
+enum Work {
+    /// Brings the picture into the arena, channels last.
+    Picture,
+    Conv(Conv),
+    Depthwise(Box<Depthwise>),
+    Grouped(Grouped),
+    Add {
+        inputs: [Layout; 2],
+        output: Layout,
+        epilogue: Epilogue,
+    },
+    Scale {
+        inputs: [Layout; 2],
+        output: Layout,
+    },
+    Mean {
+        input: Layout,
+        output: Layout,
+    },
+    Largest {
+        input: Layout,
+        output: Layout,
+        size: usize,
+        stride: usize,
+        pad: [usize; 2],
+    },
+}
+
+/// A node after fusion. Value ids as in the description; ids past it are values that fusion made.
+#[derive(Debug, Clone)]
+enum Operation<'a> {
+    /// A convolution or a linear layer (`pad` 0, stride 1), with what is added before the activation.
+    Conv {
+        layer: Layer<'a>,
+        input: usize,
+        residual: Option<usize>,
+        output: usize,
+    },
+    /// A convolution and the depthwise convolution that alone reads its value, `middle`.
+    Pair {
+        wide: Layer<'a>,
+        input: usize,
+        middle: usize,
+        depthwise: Layer<'a>,
+        output: usize,
+    },
+    Add {
+        inputs: [usize; 2],
+        act: Activation,
+        output: usize,
+    },
+    Scale {
+        inputs: [usize; 2],
+        output: usize,
+    },
+    Mean {
+        input: usize,
+        output: usize,
+    },
+    Largest {
+        input: usize,
+        size: usize,
+        stride: usize,
+        pad: [usize; 4],
+        output: usize,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Layer<'a> {
+    name: &'a str,
+    outputs: usize,
+    kernel: [usize; 2],
+    stride: usize,
+    pad: [usize; 4],
+    groups: usize,
+    act: Activation,
+}
+
+impl Operation<'_> {
+    fn inputs(&self) -> Vec<usize> {
+        match self {
+            Self::Conv { input, residual, .. } => [Some(*input), *residual].into_iter().flatten().collect(),
+            Self::Add { inputs, .. } | Self::Scale { inputs, .. } => inputs.to_vec(),
+            Self::Pair { input, .. } | Self::Mean { input, .. } | Self::Largest { input, .. } => vec![*input],
+        }
+    }
+
+    fn output(&self) -> usize {
+        match self {
+            Self::Conv { output, .. }
+            | Self::Pair { output, .. }
+            | Self::Add { output, .. }
+            | Self::Scale { output, .. }
+            | Self::Mean { output, .. }
+            | Self::Largest { output, .. } => *output,
+        }
+    }
+}
+
+impl Program {
+    /// Lowers `plan` for pictures of `size` x `size` pixels.
+    pub(crate) fn new(
+        plan: &Plan,
+        weights: &Named,
+        size: usize,
+        isa: Isa,
+        threads: usize,
+    ) -> Result<Self, NetworkError> {
+        struct Lower<'a>(&'a Plan, &'a Named, usize, Isa, usize);
+        impl Generic for Lower<'_> {
+            type Output = Result<Program, NetworkError>;
+            fn run<S: Simd>(self, _: S) -> Self::Output {
+                let Self(plan, weights, size, isa, threads) = self;
+                let operations = operations(plan, weights)?;
+                let (layouts, arena) = place::<S>(plan, &operations, weights, size)?;
+                let picture = Step { work: Work::Picture, units: threads, border: Some(layouts[&0]) };
+                let steps = std::iter::once(Ok(picture))
+                    .chain(operations.iter().map(|op| step::<S>(op, &layouts, weights, threads)))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let scratch = steps.iter().map(|step| match &step.work {
+                    Work::Depthwise(depthwise) => depthwise.scratch::<S>().next_multiple_of(16),
+                    _ => 0,
+                });
+                let scratch = scratch.max().unwrap_or(0);
+                let outputs = [plan.outputs.logits, plan.outputs.features, plan.outputs.map].map(|id| layouts[&id]);
+                Ok(Program {
+                    isa,
+                    threads,
+                    size,
+                    input: layouts[&0],
+                    steps,
+                    outputs,
+                    values: arena,
+                    scratch,
+                    spare: Mutex::default(),
+                })
+            }
+        }
+        dispatch(isa, Lower(plan, weights, size, isa, threads.max(1)))
+    }
+
+    /// Floats that a pass needs beside the weights.
+    pub(crate) fn arena_floats(&self) -> usize {
+        self.values + self.threads * self.scratch
+    }
+
+    pub(crate) fn output_layouts(&self) -> [Layout; 3] {
+        self.outputs
+    }
+
+    /// One pass: logits, features and map (channels last), one after the other.
+    fn run(&self, picture: &[f32]) -> Vec<f32> {
+        struct Pass<'a>(&'a Program, Arena, &'a [f32]);
+        impl Generic for Pass<'_> {
+            type Output = ();
+            fn run<S: Simd>(self, simd: S) {
+                let Self(program, arena, picture) = self;
+                let units: Vec<usize> =
+                    program.steps.iter().map(|step| step.units + usize::from(step.border.is_some())).collect();
+                threads::walk(program.threads, &units, |worker, step, unit| {
+                    // SAFETY: steps run one after the other, and the units of a step write apart: pixels, rows or channels of their own, or
+                    // the border; `worker` is this thread's own number. `place` made all layouts lie within `program.values` floats.
+                    unsafe {
+                        let scratch = arena.get().add(program.values + worker * program.scratch);
+                        program.unit(simd, arena.get(), scratch, picture, step, unit);
+                    }
+                });
+            }
+        }
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut arena = spare.unwrap_or_else(|| Floats::zeroed(self.arena_floats()));
+        dispatch(self.isa, Pass(self, Arena(arena.as_mut_ptr()), picture));
+        let mut answer = Vec::new();
+        for layout in &self.outputs {
+            for y in 0..layout.rows {
+                for x in 0..layout.columns {
+                    let at = layout.origin() + y * layout.row() + x * layout.pixel;
+                    answer.extend_from_slice(&arena[at..at + layout.channels]);
+                }
+            }
+        }
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(arena);
+        answer
+    }
+}
+
+impl CustomOp1 for &Program {
+    fn name(&self) -> &'static str {
+        "barefoot-network"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &candle_core::Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let data = storage.as_slice::<f32>()?;
+        let expected = 3 * self.size * self.size;
+        match layout.contiguous_offsets() {
+            Some((from, to)) if to - from == expected => {
+                let answer = self.run(&data[from..to]);
+                let shape = Shape::from(answer.len());
+                Ok((CpuStorage::F32(answer), shape))
+            }
+            _ => candle_core::bail!("the network wants 3 x {0} x {0} floats in one piece", self.size),
+        }
+    }
+}
+
+/// The arena's start, shared by the threads of one pass.
+#[derive(Clone, Copy)]
+struct Arena(*mut f32);
+
+impl Arena {
+    fn get(self) -> *mut f32 {
+        self.0
+    }
+}
+
+// SAFETY: a plain address; what is read and written through it is said at `Program::unit`.
+unsafe impl Sync for Arena {}
+
+impl Program {
+    /// Runs one unit of a step.
+    ///
+    /// # Safety
+    /// The arena has `arena_floats()` floats, `scratch` is its part for this thread; units of one step may run at once, steps may not.
+    unsafe fn unit<S: Simd>(
+        &self,
+        simd: S,
+        arena: *mut f32,
+        scratch: *mut f32,
+        picture: &[f32],
+        step: usize,
+        unit: usize,
+    ) {
+        let Step { work, units, border } = &self.steps[step];
+        let share = |n: usize| -> Range<usize> { n * unit / units..n * (unit + 1) / units };
+        // SAFETY: the caller's promise; ranges lie within what each step's units share out.
+        unsafe {
+            if unit == *units {
+                if let Some(border) = border {
+                    border.clear_border(arena);
+                }
+                return;
+            }
+            match work {
+                Work::Picture => self.interleave(arena, picture, share(self.size)),
+                Work::Conv(conv) => {
+                    let pixels = conv.output.pixels();
+                    if pixels > SMALL_PLANE {
+                        let block = unit * BLOCK..((unit + 1) * BLOCK).min(pixels);
+                        conv.run(simd, arena, block, 0..conv.weights.panels(), std::ptr::null());
+                    } else {
+                        // Panels of one part of the pixels after the other.
+                        let panels = conv.weights.panels();
+                        let (panel, part, parts) = (unit % panels, unit / panels, units / panels);
+                        let pixels = pixels * part / parts..pixels * (part + 1) / parts;
+                        conv.run(simd, arena, pixels, panel..panel + 1, self.weights_after(step, unit));
+                    }
+                }
+                Work::Depthwise(depthwise) => depthwise.run(simd, arena, scratch, unit, self.weights_after(step, unit)),
+                Work::Grouped(grouped) => grouped.run(arena, share(grouped.output.rows)),
+                Work::Add { inputs: [a, b], output, epilogue } => {
+                    pointwise::add(simd, arena, [a, b], output, *epilogue, share(output.rows));
+                }
+                Work::Scale { inputs: [x, gate], output } => {
+                    pointwise::scale(simd, arena, [x, gate], output, share(output.rows));
+                }
+                Work::Mean { input, output } => pointwise::mean(simd, arena, input, output),
+                Work::Largest { input, output, size, stride, pad } => {
+                    pointwise::largest(simd, arena, [input, output], *size, *stride, *pad, share(output.rows));
+                }
+            }
+        }
+    }
+
+    /// Rows `rows` of the picture, plane by plane, into the arena.
+    ///
+    /// # Safety
+    /// The picture's layout lies within the arena, and nobody else touches these rows.
+    unsafe fn interleave(&self, arena: *mut f32, picture: &[f32], rows: Range<usize>) {
+        let plane = self.size * self.size;
+        for y in rows {
+            // SAFETY: one row of the picture's layout.
+            let row = unsafe {
+                let start = arena.add(self.input.origin() + y * self.input.row());
+                std::slice::from_raw_parts_mut(start, self.size * 3)
+            };
+            let line = |c: usize| &picture[c * plane + y * self.size..][..self.size];
+            for (pixel, ((&r, &g), &b)) in row.chunks_exact_mut(3).zip(line(0).iter().zip(line(1)).zip(line(2))) {
+                pixel.copy_from_slice(&[r, g, b]);
+            }
+        }
+    }
+
+    /// The weights that the thread which does `unit` will probably want next, so that they come from memory while it computes: late layers
+    /// have few pixels and megabytes of weights. Null when there are none.
+    fn weights_after(&self, step: usize, unit: usize) -> *const f32 {
+        let mut ahead = unit + self.threads;
+        for Step { work, units, .. } in &self.steps[step..] {
+            let weights = match work {
+                Work::Conv(conv) => Some((&conv.weights, *units == conv.weights.panels())),
+                Work::Depthwise(depthwise) => depthwise.producer_weights(),
+                _ => None,
+            };
+            if let Some((weights, by_panel)) = weights {
+                if ahead < *units && by_panel {
+                    return weights.panel_start(ahead);
+                }
+                ahead = ahead.saturating_sub(*units).min(self.threads - 1);
+                if !by_panel {
+                    return std::ptr::null();
+                }
+            }
+        }
+        std::ptr::null()
+    }
+}
+
+fn parameter<'a>(weights: &'a Named, name: &str, part: &str) -> Result<(&'a [usize], &'a [f32]), NetworkError> {
+    let (shape, values) = weights
+        .get(&format!("{name}.{part}"))
+        .ok_or_else(|| NetworkError::Plan(format!("weight {name}.{part} is missing")))?;
+    Ok((shape, values))
+}
+
+/// The description's nodes with two rewrites that change no result: a sum is added by the convolution that feeds it, and the mean of a 1x1
+/// convolution without activation is that convolution of the mean.
+fn operations<'a>(plan: &'a Plan, weights: &Named) -> Result<Vec<Operation<'a>>, NetworkError> {
+    let outputs = [plan.outputs.map, plan.outputs.features, plan.outputs.logits];
+    let mut uses = vec![0; plan.nodes.len() + 1];
+    for id in plan.nodes.iter().flat_map(|node| node.inputs().iter().copied()).chain(outputs) {
+        uses[id] += 1;
+    }
+    let conv = |index: usize| -> Result<Option<(Layer<'a>, usize)>, NetworkError> {
+        let Node::Conv { name, input, stride, pad, groups, act } = &plan.nodes[index] else { return Ok(None) };
+        let (shape, _) = parameter(weights, name, "weight")?;
+        let [outputs, _, kh, kw] = *shape else {
+            return Err(NetworkError::Plan(format!("{name}.weight is not [out, in, rows, columns]")));
+        };
+        let (stride, pad, groups, act) = (*stride, *pad, *groups, *act);
+        Ok(Some((Layer { name, outputs, kernel: [kh, kw], stride, pad, groups, act }, *input)))
+    };
+    // A convolution whose value has one reader and that does nothing after its sum: its reader may do the rest.
+    let open = |id: usize| -> Result<Option<(Layer<'a>, usize)>, NetworkError> {
+        if id == 0 || uses[id] != 1 {
+            return Ok(None);
+        }
+        Ok(conv(id - 1)?.filter(|(layer, _)| layer.act == Activation::None))
+    };
+    let mut list = Vec::new();
+    let mut fresh = plan.nodes.len() + 1;
+    // Backwards, so that a reader decides before the convolution that it takes over is reached.
+    let mut taken = vec![false; plan.nodes.len() + 1];
+    for (index, node) in plan.nodes.iter().enumerate().rev() {
+        let output = index + 1;
+        if taken[output] {
+            continue;
+        }
+        let operation = match node {
+            Node::Conv { input: middle, .. } => {
+                let Some((layer, _)) = conv(index)? else { continue };
+                let alone = *middle > 0 && uses[*middle] == 1 && layer.groups > 1 && layer.groups == layer.outputs;
+                match alone.then(|| conv(middle - 1)).transpose()?.flatten().filter(|(wide, _)| wide.groups == 1) {
+                    Some((wide, input)) => {
+                        taken[*middle] = true;
+                        Some(Operation::Pair { wide, input, middle: *middle, depthwise: layer, output })
+                    }
+                    None => Some(Operation::Conv { layer, input: *middle, residual: None, output }),
+                }
+            }
+            Node::Linear { name, input, act } => {
+                let outputs = parameter(weights, name, "weight")?.0[0];
+                let layer = Layer { name, outputs, kernel: [1, 1], stride: 1, pad: [0; 4], groups: 1, act: *act };
+                Some(Operation::Conv { layer, input: *input, residual: None, output })
+            }
+            Node::Add { inputs: [a, b], act } => {
+                let mut fused = None;
+                for (x, other) in [(*b, *a), (*a, *b)] {
+                    if let Some((layer, input)) = open(x)?.filter(|(layer, _)| x != other && layer.groups == 1) {
+                        taken[x] = true;
+                        let layer = Layer { act: *act, ..layer };
+                        fused = Some(Operation::Conv { layer, input, residual: Some(other), output });
+                        break;
+                    }
+                }
+                fused.or(Some(Operation::Add { inputs: [*a, *b], act: *act, output }))
+            }
+            Node::GlobalAvgPool { input } => {
+                match open(*input)?.filter(|(l, _)| l.kernel == [1, 1] && l.stride == 1 && l.pad == [0; 4]) {
+                    Some((layer, before)) => {
+                        taken[*input] = true;
+                        let mean = fresh;
+                        fresh += 1;
+                        list.push(Operation::Conv { layer, input: mean, residual: None, output });
+                        Some(Operation::Mean { input: before, output: mean })
+                    }
+                    None => Some(Operation::Mean { input: *input, output }),
+                }
+            }
+            Node::Scale { inputs } => Some(Operation::Scale { inputs: *inputs, output }),
+            Node::MaxPool { input, size, stride, pad } => {
+                Some(Operation::Largest { input: *input, size: *size, stride: *stride, pad: *pad, output })
+            }
+        };
+        list.extend(operation);
+    }
+    list.reverse();
+    Ok(list)
+}
+
+/// Rows, columns and channels of a value.
+type Extent = [usize; 3];
+
+fn misfit(name: &str) -> NetworkError {
+    NetworkError::Plan(format!("shapes do not fit at {name}"))
+}
+
+/// Rows or columns that windows of `size` make of `length` ones, and how many zeros past the end they read.
+fn windows(length: usize, size: usize, stride: usize, before: usize, after: usize) -> Option<(usize, usize)> {
+    let room = (length + before + after).checked_sub(size)?;
+    let count = room.checked_div(stride)? + 1;
+    Some((count, ((count - 1) * stride + size).saturating_sub(length + before)))
+}
+
+/// A layer's output, and the border that it wants of its input.
+fn layer_extent(
+    layer: &Layer<'_>,
+    [rows, columns, channels]: Extent,
+    weights: &Named,
+) -> Result<(Extent, [usize; 4]), NetworkError> {
+    let fits = || misfit(layer.name);
+    let (shape, values) = parameter(weights, layer.name, "weight")?;
+    let (_, bias) = parameter(weights, layer.name, "bias")?;
+    let [kh, kw] = layer.kernel;
+    let [top, left, bottom, right] = layer.pad;
+    let fit = layer.groups > 0
+        && layer.outputs > 0
+        && kh * kw > 0
+        && channels.is_multiple_of(layer.groups)
+        && layer.outputs.is_multiple_of(layer.groups)
+        && values.len() == layer.outputs * (channels / layer.groups) * kh * kw
+        && bias.len() == layer.outputs;
+    let is_linear = shape.len() == 2;
+    if !fit || (is_linear && (rows, columns) != (1, 1)) {
+        return Err(fits());
+    }
+    let (out_rows, below) = windows(rows, kh, layer.stride, top, bottom).ok_or_else(fits)?;
+    let (out_columns, beside) = windows(columns, kw, layer.stride, left, right).ok_or_else(fits)?;
+    Ok(([out_rows, out_columns, layer.outputs], [top, left, below, beside]))
+}
+
+/// The output of an operation (of a pair: the value between the two), and the border that it wants of its first input.
+fn extent(
+    op: &Operation<'_>,
+    of: impl Fn(usize) -> Extent,
+    weights: &Named,
+) -> Result<(Extent, [usize; 4]), NetworkError> {
+    let none = [0; 4];
+    Ok(match op {
+        Operation::Pair { wide, input, .. } => layer_extent(wide, of(*input), weights)?,
+        Operation::Conv { layer, input, residual, .. } => {
+            let (extent, border) = layer_extent(layer, of(*input), weights)?;
+            if residual.is_some_and(|id| of(id) != extent) {
+                return Err(misfit(layer.name));
+            }
+            (extent, border)
+        }
+        Operation::Add { inputs: [a, b], .. } if of(*a) == of(*b) => (of(*a), none),
+        Operation::Scale { inputs: [x, gate], .. } if of(*gate) == [1, 1, of(*x)[2]] => (of(*x), none),
+        Operation::Add { .. } => return Err(misfit("add")),
+        Operation::Scale { .. } => return Err(misfit("scale")),
+        Operation::Mean { input, .. } => ([1, 1, of(*input)[2]], none),
+        Operation::Largest { input, size, stride, pad, .. } => {
+            let [rows, columns, channels] = of(*input);
+            let fits = || misfit("max_pool");
+            // Every window then holds at least one pixel.
+            if *size == 0 || pad.iter().any(|pad| pad >= size) {
+                return Err(fits());
+            }
+            let (out_rows, _) = windows(rows, *size, *stride, pad[0], pad[2]).ok_or_else(fits)?;
+            let (out_columns, _) = windows(columns, *size, *stride, pad[1], pad[3]).ok_or_else(fits)?;
+            ([out_rows, out_columns, channels], none)
+        }
+    })
+}
+
+/// Every value's layout, and the floats of an arena that holds all that live at once.
+fn place<S: Simd>(
+    plan: &Plan,
+    operations: &[Operation<'_>],
+    weights: &Named,
+    size: usize,
+) -> Result<(HashMap<usize, Layout>, usize), NetworkError> {
+    if size == 0 {
+        return Err(misfit("the picture"));
+    }
+    let mut layouts = HashMap::new();
+    let layout = |[rows, columns, channels]: Extent, pixel: usize| Layout {
+        offset: 0,
+        rows,
+        columns,
+        channels,
+        pixel,
+        border: [0; 4],
+    };
+    // The picture's three channels lie close, so that a row of a filter is one run of floats.
+    layouts.insert(0, layout([size, size, 3], 3));
+    for op in operations {
+        let of = |id: usize| -> Extent {
+            let l: &Layout = &layouts[&id];
+            [l.rows, l.columns, l.channels]
+        };
+        let (mut extent, border) = extent(op, of, weights)?;
+        if let Operation::Pair { middle, depthwise, .. } = op {
+            let (output, border) = layer_extent(depthwise, extent, weights)?;
+            layouts.insert(*middle, Layout { border, ..layout(extent, extent[2].next_multiple_of(S::LANES)) });
+            extent = output;
+        }
+        layouts.insert(op.output(), layout(extent, extent[2].next_multiple_of(S::LANES)));
+        let first = op.inputs()[0];
+        if let Some(input) = layouts.get_mut(&first) {
+            input.border = std::array::from_fn(|i| input.border[i].max(border[i]));
+        }
+        // Only a dense convolution reads pixels that are not whole vectors.
+        let dense = match op {
+            Operation::Conv { layer, residual, .. } => layer.groups == 1 && *residual != Some(0),
+            other => matches!(other, Operation::Pair { .. }),
+        };
+        if op.inputs().contains(&0) && !dense {
+            return Err(NetworkError::Plan("only a convolution may read the picture".to_owned()));
+        }
+    }
+    let outputs = [plan.outputs.map, plan.outputs.features, plan.outputs.logits];
+    let last_use = |id: usize| match outputs.contains(&id) {
+        true => operations.len(),
+        false => operations.iter().rposition(|op| op.inputs().contains(&id)).unwrap_or(0),
+    };
+    // Begin, end and last use of the values that live now.
+    let mut live: Vec<(usize, usize, usize)> = Vec::new();
+    let mut arena = 0;
+    for (now, id) in std::iter::once((0, 0)).chain(operations.iter().enumerate().map(|(now, op)| (now, op.output()))) {
+        live.retain(|&(.., last)| last >= now);
+        live.sort_unstable();
+        let Some(value) = layouts.get_mut(&id) else { continue };
+        // Whole cache lines, and a vector's worth past the end, so that no kernel reads past the arena.
+        let floats = (value.floats() + S::LANES).next_multiple_of(16);
+        value.offset = live.iter().fold(0, |at, &(begin, end, _)| if at + floats <= begin { at } else { at.max(end) });
+        live.push((value.offset, value.offset + floats, last_use(id)));
+        arena = arena.max(value.offset + floats);
+    }
+    Ok((layouts, arena))
+}
+
+/// Packs one operation's weights and says how its work is shared out.
+fn step<S: Simd>(
+    op: &Operation<'_>,
+    layouts: &HashMap<usize, Layout>,
+    weights: &Named,
+    threads: usize,
+) -> Result<Step, NetworkError> {
+    let output = layouts[&op.output()];
+    let rows = output.rows.min(4 * threads);
+    let (work, units) = match op {
+        Operation::Conv { layer, input, residual, .. } if layer.groups == 1 => {
+            let conv = dense::<S>(layer, layouts[input], output, residual.map(|id| layouts[&id]), weights)?;
+            let (pixels, panels) = (output.pixels(), conv.weights.panels());
+            let even = |parts: &usize| (panels * parts).is_multiple_of(threads) || panels * parts >= 8 * threads;
+            let parts = (1..=threads.min(pixels)).find(even).unwrap_or(1);
+            let units = if pixels > SMALL_PLANE { pixels.div_ceil(BLOCK) } else { panels * parts };
+            (Work::Conv(conv), units)
+        }
+        Operation::Conv { layer, input, .. }
+            if layer.groups == layer.outputs && layer.groups == layouts[input].channels =>
+        {
+            let depthwise = depthwise::<S>(layer, layouts[input], output, None, weights, threads)?;
+            let units = depthwise.units::<S>();
+            (Work::Depthwise(Box::new(depthwise)), units)
+        }
+        Operation::Pair { wide, input, middle, depthwise: layer, .. } => {
+            let producer = dense::<S>(wide, layouts[input], layouts[middle], None, weights)?;
+            let depthwise = depthwise::<S>(layer, layouts[middle], output, Some(producer), weights, threads)?;
+            let units = depthwise.units::<S>();
+            (Work::Depthwise(Box::new(depthwise)), units)
+        }
+        Operation::Conv { layer, input, .. } => {
+            let input = layouts[input];
+            let first_tap = -((layer.pad[0] * input.row() + layer.pad[1] * input.pixel) as isize);
+            let weights_of = |part| Ok::<_, NetworkError>(parameter(weights, layer.name, part)?.1.to_vec());
+            let grouped = Grouped {
+                input,
+                output,
+                weights: weights_of("weight")?,
+                bias: weights_of("bias")?,
+                kernel: layer.kernel,
+                stride: layer.stride,
+                groups: layer.groups,
+                first_tap,
+                epilogue: epilogue(layer.act),
+            };
+            (Work::Grouped(grouped), rows)
+        }
+        Operation::Add { inputs, act, .. } => {
+            (Work::Add { inputs: inputs.map(|id| layouts[&id]), output, epilogue: epilogue(*act) }, rows)
+        }
+        Operation::Scale { inputs, .. } => (Work::Scale { inputs: inputs.map(|id| layouts[&id]), output }, rows),
+        Operation::Mean { input, .. } => (Work::Mean { input: layouts[input], output }, 1),
+        Operation::Largest { input, size, stride, pad, .. } => {
+            let (size, stride, pad) = (*size, *stride, [pad[0], pad[1]]);
+            (Work::Largest { input: layouts[input], output, size, stride, pad }, rows)
+        }
+    };
+    Ok(Step { work, units, border: (output.border != [0; 4]).then_some(output) })
+}
+
+fn dense<S: Simd>(
+    layer: &Layer<'_>,
+    input: Layout,
+    output: Layout,
+    residual: Option<Layout>,
+    weights: &Named,
+) -> Result<Conv, NetworkError> {
+    let (_, values) = parameter(weights, layer.name, "weight")?;
+    let (_, bias) = parameter(weights, layer.name, "bias")?;
+    let [kh, kw] = layer.kernel;
+    let inputs = input.channels;
+    let tap = |ky: usize, kx: usize| {
+        (ky as isize - layer.pad[0] as isize) * input.row() as isize
+            + (kx as isize - layer.pad[1] as isize) * input.pixel as isize
+    };
+    let weight = |o: usize, at: usize, i: usize| values[(o * inputs + i) * kh * kw + at];
+    // Where pixels lie close, a row of the filter is one run.
+    let (weights, taps, run) = if input.pixel == inputs {
+        let of_row = |o: usize, ky: usize, i: usize| weight(o, ky * kw + i / inputs, i % inputs);
+        let packed = Weights::pack::<S>(layer.outputs, kh, kw * inputs, of_row, bias);
+        (packed, (0..kh).map(|ky| tap(ky, 0)).collect(), kw * inputs)
+    } else {
+        let packed = Weights::pack::<S>(layer.outputs, kh * kw, inputs, weight, bias);
+        (packed, (0..kh * kw).map(|at| tap(at / kw, at % kw)).collect(), inputs)
+    };
+    Ok(Conv { input, output, residual, weights, stride: layer.stride, taps, run, epilogue: epilogue(layer.act) })
+}
+
+fn depthwise<S: Simd>(
+    layer: &Layer<'_>,
+    input: Layout,
+    output: Layout,
+    producer: Option<Conv>,
+    weights: &Named,
+    threads: usize,
+) -> Result<Depthwise, NetworkError> {
+    Ok(Depthwise::pack::<S>(Parts {
+        input,
+        output,
+        producer,
+        weights: parameter(weights, layer.name, "weight")?.1,
+        bias: parameter(weights, layer.name, "bias")?.1,
+        kernel: layer.kernel,
+        stride: layer.stride,
+        pad: [layer.pad[0], layer.pad[1]],
+        epilogue: epilogue(layer.act),
+        threads,
+    }))
+}
+
+fn epilogue(act: Activation) -> Epilogue {
+    match act {
+        Activation::None => Epilogue::Clamp { low: f32::NEG_INFINITY, high: f32::INFINITY },
+        Activation::Relu => Epilogue::Clamp { low: 0.0, high: f32::INFINITY },
+        Activation::Relu6 => Epilogue::Clamp { low: 0.0, high: 6.0 },
+        Activation::HardSwish => Epilogue::HardSwish,
+        Activation::HardSigmoid => Epilogue::HardSigmoid,
+    }
+}

@@ -1,0 +1,44 @@
+// oidc-provider with the device flow, and a gate that lets only its living tokens through to a FHIR server: for the tests of core/sync.
+// Listens on 127.0.0.1, prints "ready URL", ends with its standard input. Arguments: the FHIR server's address, seconds that a token lives.
+import http from 'node:http';
+import Provider from 'oidc-provider';
+
+const [fhir, seconds] = process.argv.slice(2);
+const server = http.createServer();
+server.listen(0, '127.0.0.1', () => {
+  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const provider = new Provider(issuer, {
+    clients: [
+      {
+        client_id: 'barefoot',
+        application_type: 'native',
+        grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+        redirect_uris: [],
+        response_types: [],
+        token_endpoint_auth_method: 'none',
+      },
+    ],
+    cookies: { keys: ['only for tests'] },
+    features: { deviceFlow: { enabled: true } },
+    issueRefreshToken: () => true,
+    ttl: { AccessToken: Number(seconds) },
+  });
+  const oidc = provider.callback();
+  server.on('request', async (request, response) => {
+    if (!request.url.startsWith('/fhir')) return oidc(request, response);
+    const token = request.headers.authorization?.replace(/^Bearer /, '');
+    if (!token || !(await provider.AccessToken.find(token))) return response.writeHead(401).end();
+    const forwarded = http.request(
+      fhir + request.url.slice('/fhir'.length),
+      { method: request.method, headers: { ...request.headers } },
+      (answer) => {
+        response.writeHead(answer.statusCode, answer.headers);
+        answer.pipe(response);
+      },
+    );
+    forwarded.on('error', () => response.destroy());
+    request.pipe(forwarded);
+  });
+  console.log(`ready ${issuer}`);
+});
+process.stdin.on('end', () => process.exit(0)).resume();
