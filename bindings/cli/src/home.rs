@@ -2,7 +2,9 @@
 
 use crate::error::CliError;
 use crate::output::Output;
-use barefoot_app::clinic::{self, Clinic, ClinicError, DoctorAtDoor, FileVault, Kind, Unlock};
+use barefoot_app::clinic::{
+    self, Clinic, ClinicError, DoctorAtDoor, FORGOTTEN_BOTH, FileVault, KeyVault, Kind, Unlock,
+};
 use std::env;
 use std::io::BufRead;
 use std::path::PathBuf;
@@ -27,19 +29,30 @@ impl Home {
         }
     }
 
-    /// Opens the store: by `BAREFOOT_PHRASE`, or `--doctor` (id or name) with a PIN, or else the device's key alone.
+    /// Opens the store. Where that sets the records up, says what a lost key would mean.
     pub(crate) fn clinic(&self) -> Result<Clinic, CliError> {
+        let (clinic, set_up) = self.open()?;
+        if set_up {
+            self.output.note(
+                "已建立新的病历数据夹，目前只有本机密钥能打开它。请运行 barefoot phrase 生成恢复短语。",
+                "New records were set up here, and only this device's key opens them. Run `barefoot phrase` for a recovery phrase.",
+            );
+            self.output.note(FORGOTTEN_BOTH.0, FORGOTTEN_BOTH.1);
+        }
+        Ok(clinic)
+    }
+
+    /// Opens the store: by `BAREFOOT_PHRASE`, or `--doctor` (id or name) with a PIN, or else the device's key alone. True when that set
+    /// the records up: who calls this then says [`FORGOTTEN_BOTH`].
+    pub(crate) fn open(&self) -> Result<(Clinic, bool), CliError> {
         let folder = self.folder()?;
         let vault = self.vault()?;
+        let door = clinic::sign_in(&folder, &vault)?;
         let phrase = env::var("BAREFOOT_PHRASE").ok();
         let doctor = match (&phrase, &self.doctor) {
             (None, Some(named)) => {
-                let mut found = self.at_the_door()?.into_iter().filter(|d| d.id == *named || d.name == *named);
-                let doctor = found.next().ok_or(ClinicError::NotFound(Kind::Doctor))?;
-                if found.next().is_some() {
-                    return Err(CliError::TwoDoctors);
-                }
-                Some((doctor.id, secret("BAREFOOT_PIN", "PIN码：", "PIN:", self.output)?))
+                let doctor = self.named(named, door.doctors)?;
+                Some((doctor, secret("BAREFOOT_PIN", "PIN码：", "PIN:", self.output)?))
             }
             _ => None,
         };
@@ -48,12 +61,31 @@ impl Home {
             (None, Some((doctor, pin))) => Unlock::Pin { doctor, pin },
             _ => Unlock::Device,
         };
-        Ok(Clinic::open(&folder, &vault, how)?)
+        Ok((Clinic::open(&folder, &vault, how)?, !door.set_up))
     }
 
     /// Who may sign in here; known before anybody has.
     pub(crate) fn at_the_door(&self) -> Result<Vec<DoctorAtDoor>, CliError> {
         Ok(clinic::sign_in(&self.folder()?, &self.vault()?)?.doctors)
+    }
+
+    /// The doctor with this name or id.
+    fn named(&self, named: &str, doctors: Vec<DoctorAtDoor>) -> Result<String, CliError> {
+        // Their names are sealed under the device's key.
+        let nameless = doctors.iter().any(|doctor| doctor.name.is_empty());
+        let mut found = doctors.into_iter().filter(|doctor| doctor.id == named || doctor.name == named);
+        let Some(doctor) = found.next() else {
+            return Err(match (nameless, self.vault()?.load()?) {
+                (true, None) => ClinicError::KeyMissing,
+                (true, Some(_)) => ClinicError::WrongKey,
+                (false, _) => ClinicError::NotFound(Kind::Doctor),
+            }
+            .into());
+        };
+        if found.next().is_some() {
+            return Err(CliError::TwoDoctors);
+        }
+        Ok(doctor.id)
     }
 
     /// Whether this call names a way in.

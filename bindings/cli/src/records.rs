@@ -7,7 +7,8 @@ use crate::home::{Home, secret};
 use crate::language::Language;
 use crate::output::{Output, column, printable};
 use barefoot_app::clinic::{
-    Clinic, Consent, Doctor, DoctorAtDoor, FORGOTTEN_BOTH, Kind, NewPatient, Patient, PhraseLanguage, Unlock, Use,
+    Clinic, ClinicError, Consent, Doctor, DoctorAtDoor, FORGOTTEN_BOTH, Kind, NewPatient, Patient, PhraseLanguage,
+    Unlock, Use,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -39,7 +40,7 @@ pub(crate) enum PatientCommand {
         #[arg(long)]
         village: Option<String>,
     },
-    /// Change what is known of a patient; what is not given stays
+    /// Change what is known of a patient; what is not given stays, an empty text removes
     Edit {
         /// The patient
         id: String,
@@ -115,15 +116,16 @@ impl PatientCommand {
                 output.show(&json!({ "id": id, "possible_duplicates": duplicates }), |_| id.clone());
             }
             Self::Edit { id, name, born, age, sex, phone, village } => {
-                let old = clinic.patient(&id)?;
+                let old = NewPatient::from(clinic.patient(&id)?);
                 let birth_date = if age.is_some() { None } else { born.or(old.birth_date) };
+                let filled = |text: &String| !text.is_empty();
                 let new = NewPatient {
                     name: name.unwrap_or(old.name),
-                    birth_date,
+                    birth_date: birth_date.filter(filled),
                     age_years: age,
                     sex: sex.or(old.sex),
-                    phone: phone.or(old.phone),
-                    village: village.or(old.village),
+                    phone: phone.or(old.phone).filter(filled),
+                    village: village.or(old.village).filter(filled),
                 };
                 clinic.update_patient(&id, &new)?;
                 added(&id, output);
@@ -294,7 +296,13 @@ impl ConsentCommand {
                 clinic.set_consent(&subject, purpose, answer == Answer::Yes)?;
                 subject
             }
-            Self::Show { subject } => subject,
+            Self::Show { subject } => {
+                match clinic.patient(&subject) {
+                    Err(ClinicError::NotFound(_)) => drop(clinic.encounter(&subject)?),
+                    other => drop(other?),
+                }
+                subject
+            }
         };
         let said = clinic.consents(&subject)?;
         output.show(&said, |language| {
@@ -350,7 +358,10 @@ impl DoctorCommand {
                 return Ok(());
             }
         }
-        let mut clinic = home.clinic()?;
+        let mut clinic = match self {
+            Self::Add { .. } => home.open()?.0,
+            _ => home.clinic()?,
+        };
         let vault = home.vault()?;
         match self {
             Self::Add { name } => {
@@ -366,11 +377,12 @@ impl DoctorCommand {
             }
             Self::Pin { id } => {
                 clinic.set_pin(&vault, &id, &new_pin(output)?)?;
+                output.note(FORGOTTEN_BOTH.0, FORGOTTEN_BOTH.1);
                 added(&id, output);
             }
             Self::Remove { id } => {
                 if !clinic.doctors()?.iter().any(|doctor| doctor.id == id) {
-                    return Err(barefoot_app::clinic::ClinicError::NotFound(Kind::Doctor).into());
+                    return Err(ClinicError::NotFound(Kind::Doctor).into());
                 }
                 clinic.remove_doctor(&vault, &id)?;
                 added(&id, output);
@@ -419,7 +431,7 @@ pub(crate) struct PhraseCommand {}
 impl PhraseCommand {
     pub(crate) fn run(self, home: &Home, output: Output) -> Result<(), CliError> {
         let language = output.language.pick(PhraseLanguage::Chinese, PhraseLanguage::English);
-        let phrase = home.clinic()?.new_recovery_phrase(language)?;
+        let phrase = home.open()?.0.new_recovery_phrase(language)?;
         output.note(FORGOTTEN_BOTH.0, FORGOTTEN_BOTH.1);
         output.show(&json!({ "phrase": phrase.as_str() }), |_| phrase.to_string());
         Ok(())

@@ -49,6 +49,20 @@ pub struct Patient {
     pub merged_into: Option<String>,
 }
 
+/// What is known of a patient, to be changed and given to [`Clinic::update_patient`].
+impl From<Patient> for NewPatient {
+    fn from(known: Patient) -> Self {
+        Self {
+            name: known.name,
+            birth_date: known.birth_date,
+            age_years: None,
+            sex: known.sex,
+            phone: known.phone,
+            village: known.village,
+        }
+    }
+}
+
 impl Clinic {
     /// Adds a patient; duplicates are looked for by [`Clinic::possible_duplicates`], not refused. Does I/O.
     ///
