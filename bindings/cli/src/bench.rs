@@ -85,7 +85,7 @@ impl Part {
                 let assessor = packs::assessor(packs::DEFAULT, home)?;
                 let jpeg = Picture::synthetic(4000, 3000).to_jpeg()?;
                 Ok(vec![timed("photo", 10, threads, || {
-                    let picture = Picture::decode(&jpeg)?;
+                    let picture = Picture::decode_small(&jpeg, assessor.model().least_side())?;
                     let quality = Quality::of(&picture);
                     Ok(assessor.model().look(&picture, &quality).map(drop)?)
                 })?])

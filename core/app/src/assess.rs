@@ -179,7 +179,11 @@ impl Assessor {
         if request.photos.is_empty() && text.trim().is_empty() {
             return Err(AppError::Nothing);
         }
-        let pictures = request.photos.iter().map(|bytes| Picture::decode(bytes)).collect::<Result<Vec<_>, _>>()?;
+        let pictures = request
+            .photos
+            .iter()
+            .map(|bytes| Picture::decode_small(bytes, self.model.least_side()))
+            .collect::<Result<Vec<_>, _>>()?;
         let looks = pictures
             .iter()
             .map(|picture| {
@@ -240,10 +244,12 @@ impl Assessor {
             .iter()
             .map(|f| ObservedFinding { finding: f.id.clone(), present: f.present })
             .collect();
-        let photos = assessed
-            .pictures
+        let photos = request
+            .photos
             .iter()
-            .map(|picture| {
+            .map(|bytes| {
+                // The assessment looked at a small one.
+                let picture = Picture::decode(bytes)?;
                 let (width, height) = picture.rgb().dimensions();
                 Ok(NewPhoto { jpeg: picture.to_jpeg()?, width, height })
             })
