@@ -17,6 +17,8 @@ pub struct SignIn {
     pub doctors: Vec<DoctorAtDoor>,
     /// A recovery phrase was set up.
     pub has_phrase: bool,
+    /// The folder holds records already; opening it else makes new ones.
+    pub set_up: bool,
 }
 
 /// A doctor at the door.
