@@ -4,9 +4,8 @@ use crate::error::CliError;
 use crate::home::Home;
 use crate::output::{Output, column, printable, wrap};
 use crate::packs;
-use barefoot_app::clinic::{
-    ClinicError, DiseaseCode, Encounter, EncounterSummary, ExportOf, FollowUp, Kind, PageLanguage,
-};
+use barefoot_app::clinic::{ClinicError, Encounter, EncounterSummary, ExportOf, FollowUp, Kind, PageLanguage};
+use barefoot_app::disease_code;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use std::fs::File;
@@ -122,15 +121,7 @@ impl Cases {
             Self::Show { id } => show(&clinic.encounter(&id)?, output),
             Self::Export { id, file, format } => {
                 let encyclopedia = packs::encyclopedia()?;
-                let codes = |slug: &str| {
-                    let article = encyclopedia.article(slug).ok()?;
-                    Some(DiseaseCode {
-                        zh: article.names.zh,
-                        en: article.names.en,
-                        icd10: article.codes.icd10,
-                        icd11: article.codes.icd11,
-                    })
-                };
+                let codes = |slug: &str| disease_code(&encyclopedia, slug);
                 let content = match format {
                     Format::Html => {
                         clinic.page(&id, output.language.pick(PageLanguage::Chinese, PageLanguage::English), &codes)?

@@ -106,6 +106,15 @@ pub enum ClinicError {
     /// A file of that name is there.
     #[error("a file of this name already exists: choose another name")]
     FileExists,
+    /// The phone's own key store refused; why is not passed on.
+    #[error("this phone's key store cannot be used: unlock the phone and try again")]
+    Vault,
+    /// The records were closed.
+    #[error("the records are locked: sign in again")]
+    Locked,
+    /// A long job was stopped on request.
+    #[error("stopped; nothing was changed: start again when you are ready")]
+    Cancelled,
     /// The system gave no random bytes.
     #[error("the system gives no random numbers: {0}; try again in a moment")]
     Random(#[from] getrandom::Error),
@@ -280,6 +289,9 @@ impl ClinicError {
             Self::BackupDamaged => "clinic.backup_damaged",
             Self::NotEmpty => "clinic.not_empty",
             Self::FileExists => "clinic.file_exists",
+            Self::Vault => "clinic.vault",
+            Self::Locked => "clinic.locked",
+            Self::Cancelled => "job.cancelled",
             Self::DiskFull => "clinic.disk_full",
             Self::ReadOnly => "clinic.read_only",
             Self::Io(_) | Self::Database(_) | Self::Record(_) | Self::Random(_) => "clinic.refused",
@@ -315,6 +327,9 @@ impl ClinicError {
             Self::BackupDamaged => "备份文件已损坏或不是备份；未恢复任何内容：请换另一份副本".to_owned(),
             Self::NotEmpty => "数据夹已有记录，恢复绝不覆盖：请选一个空数据夹".to_owned(),
             Self::FileExists => "已有同名文件：请换一个名字".to_owned(),
+            Self::Vault => "无法使用本机的密钥库：请解锁手机后再试".to_owned(),
+            Self::Locked => "病历已上锁：请重新登录".to_owned(),
+            Self::Cancelled => "已停止，未作任何改动：可随时重新开始".to_owned(),
             Self::DiskFull => "存储空间已满：未保存，也未丢失任何内容；请清出空间后再试".to_owned(),
             Self::ReadOnly => "数据夹不可写：未保存，也未丢失任何内容；请改为可写后再试".to_owned(),
             Self::Io(error) => format!("磁盘拒绝读写：{error}；请检查文件夹及其权限后再试"),
