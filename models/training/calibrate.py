@@ -126,7 +126,7 @@ def fit_even(
     time. Whether a class is in the set is smoothed to have a slope, first widely, then less; that the top class is
     always in it is taken into account. The guesses' part is shrunk towards none.
     """
-    (n, classes), soft = p.shape, 1.0
+    n, classes = p.shape
     row, top, log_p = np.arange(n), p.argmax(1), np.log(np.maximum(p, 1e-6))
     names = sorted({name for row_groups in groups for name in row_groups})
     member = np.array([[name in row_groups for name in names] for row_groups in groups], float).reshape(n, len(names))
@@ -137,7 +137,7 @@ def fit_even(
     wanted = np.r_[wanted, np.full(member.shape[1] - len(wanted), CLASS_COVERAGE)]
     member /= member.sum(0)
 
-    def loss(b: np.ndarray) -> tuple[float, np.ndarray]:
+    def loss(b: np.ndarray, soft: float) -> tuple[float, np.ndarray]:
         inside = expit((log_p + (shares @ b[classes:])[:, None] - b[:classes]) / soft)
         slope = inside * (1 - inside) / soft
         inside[row, top], slope[row, top] = 1, 0
@@ -152,7 +152,7 @@ def fit_even(
 
     best = np.r_[np.full(classes, -2.5), np.zeros(shares.shape[1])]
     for soft, steps in ((1.0, 60), (0.25, 150)):
-        best = minimize(loss, best, jac=True, method="L-BFGS-B", options={"maxiter": steps}).x
+        best = minimize(loss, best, (soft,), jac=True, method="L-BFGS-B", options={"maxiter": steps}).x
     return 1 - np.exp(best[:classes]), best[classes:]
 
 

@@ -142,7 +142,7 @@ class Folds:
 
 
 def fit_guess(pack: str, scope: Scope, info: data.Pictures, said: dict[str, np.ndarray]) -> Guess | None:
-    """What a network's middle layer tells of the region, from its own training pictures; None where the pack has none."""
+    """What the middle layer tells of the region, from its own training pictures; None if the pack does not guess."""
     if pack not in GUESSING:
         return None
     return Guess.fit(scope.place(said["train_features"]), [info.rows[i] for i in said["train_rows"]])

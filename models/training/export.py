@@ -19,7 +19,6 @@ from evaluate import Folds, fit_findings, fit_guess, fit_photo, scope_threshold
 from network import Net, load_pack_network
 from train import MEAN, STD, Recipe, predictions, train
 
-VERSION = "0.2.0"
 REFERENCES = 600
 IMAGENET = {
     "name": "MobileNetV2 1.0/224, ImageNet (initial weights)",
@@ -28,6 +27,7 @@ IMAGENET = {
 }
 ABOUT: dict[str, dict[str, Any]] = {
     "clinical": {
+        "version": "0.2.0",
         "title_zh": "手机临床照片：六类皮损",
         "title_en": "Phone photos: six kinds of skin lesion",
         "licence": "CC-BY-4.0",
@@ -38,6 +38,7 @@ ABOUT: dict[str, dict[str, Any]] = {
         "source": {"name": "PAD-UFES-20", "doi": "10.17632/zr7vgbcyr2.1", "licence": "CC-BY-4.0"},
     },
     "dermoscopy": {
+        "version": "0.3.0",
         "title_zh": "皮肤镜照片：七类皮损",
         "title_en": "Dermoscopy: seven kinds of skin lesion",
         "licence": "CC-BY-NC-SA-4.0",
@@ -117,8 +118,7 @@ def build(
         "format": 1,
         "kind": "image-model",
         "id": pack if fold is None else f"{pack}-fold{fold}",
-        "version": VERSION,
-        **{k: about[k] for k in ["title_zh", "title_en", "licence", "attribution"]},
+        **{k: about[k] for k in ["version", "title_zh", "title_en", "licence", "attribution"]},
         "sources": sources,
         "files": {},
         "input": {

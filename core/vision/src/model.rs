@@ -221,7 +221,9 @@ impl ImageModel {
         let manifest: Manifest = serde_json::from_str(manifest)?;
         let network = Network::new(network, weights, manifest.input.size as usize)?;
         let extra = |name| {
-            let (shape, values) = network.extra(name).ok_or(ModelError::Inconsistent("a tensor of the scope or of the guesses is missing"))?;
+            let (shape, values) = network
+                .extra(name)
+                .ok_or(ModelError::Inconsistent("a tensor of the scope or of the guesses is missing"))?;
             Ok::<_, ModelError>((shape.to_vec(), values.to_vec()))
         };
         let (_, mean) = extra("scope.mean")?;
