@@ -27,7 +27,7 @@ IMAGENET = {
 }
 ABOUT: dict[str, dict[str, Any]] = {
     "clinical": {
-        "version": "0.2.0",
+        "version": "0.2.1",
         "title_zh": "手机临床照片：六类皮损",
         "title_en": "Phone photos: six kinds of skin lesion",
         "licence": "CC-BY-4.0",
