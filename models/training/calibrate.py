@@ -124,7 +124,7 @@ def fit_even(
 
     `shares` [n, guesses] is what the picture is guessed to be. The groups themselves are known here and not at run
     time. Whether a class is in the set is smoothed to have a slope, first widely, then less; that the top class is
-    always in it is taken into account. The guesses' part is shrunk towards none.
+    always in it is taken into account. All is shrunk a little towards none.
     """
     n, classes = p.shape
     row, top, log_p = np.arange(n), p.argmax(1), np.log(np.maximum(p, 1e-6))
@@ -225,8 +225,8 @@ class Calibration:
         rows: list[dict[str, str]] | None = None,
         guessed: Guessed | None = None,
     ) -> Calibration:
-        """Fits temperature first, the rest on top of it; with `rows`, the set heeds the groups that are known, and
-        with `guessed` too what the picture is guessed to be instead."""
+        """Fits temperature first, the rest on top of it; with `rows`, the set heeds the groups that are known; with
+        `guessed` too, it is made even over them but heeds only what the picture is guessed to be."""
         temperature = fit_temperature(logits, label)
         p = softmax(logits / temperature, 1)
         if guessed is not None:
