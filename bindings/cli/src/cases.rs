@@ -5,9 +5,11 @@ use crate::home::Home;
 use crate::language::Language;
 use crate::output::{Output, column, printable, wrap};
 use crate::packs;
-use barefoot_app::clinic::{Clinic, ClinicError, Diagnosis, Encounter, EncounterSummary, ExportOf, Kind, PageLanguage};
+use barefoot_app::clinic::{
+    Clinic, ClinicError, Diagnosis, Encounter, EncounterSummary, ExportOf, FollowUp, Kind, PageLanguage,
+};
 use barefoot_app::trust::{PublicKey, TrustError, TrustStore};
-use barefoot_app::{device_keys, disease_code, export_sealed, import_sealed};
+use barefoot_app::{device_keys, disease_code, export_sealed, import_sealed, signed_in};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use std::fs::File;
@@ -79,6 +81,23 @@ pub(crate) enum Cases {
         #[arg(default_value = "")]
         reason: String,
     },
+    /// Dates to come back that are planned by a day
+    Due {
+        /// YYYY-MM-DD [default: today]
+        #[arg(long, value_name = "DATE")]
+        by: Option<String>,
+        /// How many
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Say what became of a date to come back
+    Close {
+        /// The follow-up; `barefoot cases due` and `cases show` name them
+        id: String,
+        /// What became of it
+        #[arg(value_parser = ["done", "cancelled"])]
+        status: String,
+    },
     /// Add a referral
     Refer {
         /// The encounter
@@ -143,12 +162,28 @@ impl Cases {
                 });
             }
             Self::Diagnosis { id, disease, words, certainty } => {
-                let standing = home.verification(Some(&clinic))?.standing;
-                clinic.set_standing(standing.code());
+                home.verification(Some(&mut clinic))?;
                 added(&clinic.add_diagnosis(&id, disease.as_deref(), &words, &certainty)?, output);
             }
             Self::Note { id, text } => added(&clinic.add_treatment_note(&id, &text)?, output),
             Self::FollowUp { id, date, reason } => added(&clinic.add_follow_up(&id, &date, &reason)?, output),
+            Self::Due { by, limit } => {
+                let by = by.unwrap_or_else(|| jiff::ZonedDateTime::now().date().to_string());
+                let due = clinic.follow_ups_due(&by, limit)?;
+                output.show(&due, |language| {
+                    if due.is_empty() {
+                        return language.pick("没有到期的随访", "nobody is due").to_owned();
+                    }
+                    let line = |f: &FollowUp| {
+                        format!("{}  {}  {}  {}\n", f.due_on, f.id, f.encounter_id, printable(&f.reason))
+                    };
+                    due.iter().map(line).collect()
+                });
+            }
+            Self::Close { id, status } => {
+                clinic.close_follow_up(&id, &status)?;
+                added(&id, output);
+            }
             Self::Refer { id, urgency, destination, reason } => {
                 added(&clinic.add_referral(&id, &urgency, &destination, &reason)?, output)
             }
@@ -192,7 +227,7 @@ fn sealed(
 ) -> Result<(), CliError> {
     let keys = device_keys(&home.vault()?)?.ok_or(TrustError::Key)?;
     let trust = TrustStore::open(&home.folder()?)?;
-    let doctor = home.doctor(clinic)?;
+    let doctor = signed_in(clinic)?;
     let token = trust.token(doctor.as_deref());
     let of = match clinic.encounter(id) {
         Err(ClinicError::NotFound(Kind::Encounter)) => ExportOf::Patient(id),
@@ -289,6 +324,9 @@ fn show(encounter: &Encounter, output: Output) {
                 .collect();
             line("辅助意见", "The aid said", ranked.join(", "));
         }
+        for photo in &encounter.photo_rows {
+            line("照片", "Photo", photo.id.clone());
+        }
         for d in &encounter.diagnoses {
             line(
                 "诊断",
@@ -308,7 +346,7 @@ fn show(encounter: &Encounter, output: Output) {
             line("治疗", "Treatment", note.words.clone());
         }
         for visit in &encounter.follow_ups {
-            line("随访", "Follow-up", format!("{} {} ({})", visit.due_on, visit.reason, visit.status));
+            line("随访", "Follow-up", format!("{} {} ({})  {}", visit.due_on, visit.reason, visit.status, visit.id));
         }
         for referral in &encounter.referrals {
             line("转诊", "Referral", format!("[{}] {} {}", referral.urgency, referral.destination, referral.reason));

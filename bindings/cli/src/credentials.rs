@@ -89,8 +89,7 @@ impl CredentialCommand {
 }
 
 fn show(home: &Home, output: Output) -> Result<(), CliError> {
-    let clinic = home.clinic()?;
-    let verification = home.verification(Some(&clinic))?;
+    let verification = home.verification(Some(&mut home.clinic()?))?;
     let keys = device_keys(&home.vault()?)?.ok_or(TrustError::Key)?;
     let store = TrustStore::open(&home.folder()?)?;
     let (root, revoked) = (store.root().map(|root| root.version), store.revocations().version);

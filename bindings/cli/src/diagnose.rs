@@ -92,9 +92,8 @@ impl Diagnose {
         let photos = self.photos.iter().map(|path| read_photo(path)).collect::<Result<Vec<_>, _>>()?;
         let assessor = packs::assessor(&self.pack, home, output)?;
         let request = self.findings.request(photos);
-        let mut assessed = assessor.assess(&request)?;
         let mut clinic = if self.no_save { None } else { Some(home.clinic()?) };
-        assessed.mark(home.verification(clinic.as_ref())?);
+        let assessed = assessor.assess(&request, home.verification(clinic.as_mut())?)?;
         let locked = assessed.assessment.verification.is_locked();
         if let Some(path) = self.heatmap.as_ref().filter(|_| !locked) {
             fs::write(path, assessed.heat_map()?).map_err(|source| CliError::Write { what: "heat map", source })?;

@@ -3,7 +3,7 @@
 #[cfg(feature = "embedded")]
 use crate::encyclopedia::ENCYCLOPEDIA;
 use crate::job::Cancellation;
-use crate::{BarefootError, Bilingual, Clinic, ProgressListener};
+use crate::{BarefootError, Bilingual, Clinic, ProgressListener, Verification};
 use barefoot_app::AppError;
 pub use barefoot_app::AssessmentRequest;
 use barefoot_app::knowledge::{self, Encyclopedia, KnowledgeError};
@@ -66,9 +66,11 @@ impl Assessor {
         Self::new(Pack::read(Path::new(pack)), Encyclopedia::open(Path::new(encyclopedia))?)
     }
 
-    /// An assessment, to be run. No I/O.
-    pub fn begin(self: Arc<Self>, request: AssessmentRequest) -> Arc<AssessmentJob> {
-        Arc::new(AssessmentJob { assessor: self, request, cancellation: Cancellation::default() })
+    /// An assessment, to be run for the doctor who has signed in to `clinic`: it says how that doctor stands, and is locked where
+    /// docs/credentials.md says so. Without a clinic nobody stands for it, and it says that. No I/O.
+    #[uniffi::method(default(clinic = None))]
+    pub fn begin(self: Arc<Self>, request: AssessmentRequest, clinic: Option<Arc<Clinic>>) -> Arc<AssessmentJob> {
+        Arc::new(AssessmentJob { assessor: self, request, clinic, cancellation: Cancellation::default() })
     }
 
     /// A complaint in the patient's words: where to go and by when, never a diagnosis. Reads the encyclopedia.
@@ -104,6 +106,7 @@ impl Assessor {
 pub struct AssessmentJob {
     assessor: Arc<Assessor>,
     request: AssessmentRequest,
+    clinic: Option<Arc<Clinic>>,
     cancellation: Cancellation,
 }
 
@@ -112,8 +115,9 @@ impl AssessmentJob {
     /// Assesses photos and findings together. A poor photo is no error but an answer. Progress counts steps. Takes up to seconds; reads
     /// the encyclopedia.
     pub fn run(&self, listener: Option<Arc<dyn ProgressListener>>) -> Result<Arc<Assessed>, BarefootError> {
+        let verification = self.clinic.as_ref().map(|clinic| clinic.standing()).transpose()?.unwrap_or_default();
         self.assessor.with(|assessor| {
-            let core = assessor.assess_watched(&self.request, &mut self.cancellation.watch(listener))?;
+            let core = assessor.assess_watched(&self.request, verification, &mut self.cancellation.watch(listener))?;
             let shown = Assessment::of(&core.assessment, assessor.encyclopedia())?;
             Ok::<_, AppError>(Arc::new(Assessed { request: self.request.clone(), core, shown }))
         })
@@ -344,6 +348,9 @@ pub struct Assessment {
     pub ask_next: Vec<Question>,
     /// The leading disease's short card.
     pub card: Option<Card>,
+    /// How the doctor stands: to be shown with the answer. Where assessments are locked, `image`, `differential`, `ask_next` and `card` are
+    /// empty.
+    pub verification: Verification,
     /// What a reader must know of any answer.
     pub notice: Bilingual,
 }
@@ -431,6 +438,7 @@ impl Assessment {
             urgency: a.urgency.clone(),
             ask_next: a.ask_next.clone(),
             card: a.card.clone().map(|c| Card { slug: c.slug, text: c.text, reviewed_by: c.reviewed_by }),
+            verification: Verification::from(&a.verification),
             notice: a.notice.clone(),
         })
     }

@@ -4,7 +4,7 @@ use crate::records::*;
 use crate::vault::Vault;
 use crate::{BarefootError, Bilingual, Encyclopedia, KeyVault};
 use barefoot_app::clinic::{self, ClinicError};
-use barefoot_app::disease_code;
+use barefoot_app::{AppError, disease_code};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(uniffi::Object)]
 pub struct Clinic {
     records: Mutex<Option<clinic::Clinic>>,
+    vault: Vault,
     /// Held by a running sync, so that there is one at a time.
     pub(crate) syncing: Mutex<()>,
 }
@@ -34,6 +35,11 @@ impl Clinic {
     ) -> Result<T, BarefootError> {
         Ok(self.reach(act)?)
     }
+
+    /// How the doctor stands now who has signed in.
+    pub(crate) fn standing(&self) -> Result<barefoot_app::Verification, AppError> {
+        self.reach(|clinic| barefoot_app::Verification::of_signed_in(clinic, &self.vault))
+    }
 }
 
 /// What the door of a data folder asks for, before anything is opened. Does I/O; changes nothing.
@@ -52,8 +58,9 @@ impl Clinic {
             Unlock::Pin { doctor, pin } => clinic::Unlock::Pin { doctor, pin },
             Unlock::Recovery { phrase } => clinic::Unlock::Recovery { phrase },
         };
-        let records = clinic::Clinic::open(Path::new(folder), &Vault(vault), how)?;
-        Ok(Arc::new(Self { records: Mutex::new(Some(records)), syncing: Mutex::default() }))
+        let vault = Vault(vault);
+        let records = clinic::Clinic::open(Path::new(folder), &vault, how)?;
+        Ok(Arc::new(Self { records: Mutex::new(Some(records)), vault, syncing: Mutex::default() }))
     }
 
     /// Closes the records and wipes the key; every later call on this object fails with `clinic.locked`. Waits for a call under way. No
@@ -166,7 +173,7 @@ impl Clinic {
 #[uniffi::export]
 impl Clinic {
     /// Adds the doctor's diagnosis and gives its id. `certainty` is FHIR's verification status: `provisional`, `differential`,
-    /// `confirmed`, `refuted`.
+    /// `confirmed`, `refuted`. It bears how the doctor stands now.
     #[uniffi::method(default(words = "", certainty = "provisional"))]
     pub fn add_diagnosis(
         &self,
@@ -175,6 +182,7 @@ impl Clinic {
         words: &str,
         certainty: &str,
     ) -> Result<String, BarefootError> {
+        self.standing()?;
         self.with(|c| c.add_diagnosis(encounter, disease.as_deref(), words, certainty))
     }
 

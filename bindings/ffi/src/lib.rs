@@ -14,6 +14,7 @@ mod error;
 mod job;
 mod records;
 mod sync;
+mod trust;
 mod vault;
 
 pub use assess::*;
@@ -24,6 +25,7 @@ pub use error::BarefootError;
 pub use job::{ListenerError, ProgressListener, SignInListener};
 pub use records::*;
 pub use sync::*;
+pub use trust::*;
 pub use vault::{KeyVault, VaultError};
 
 uniffi::setup_scaffolding!();

@@ -17,6 +17,8 @@ pub struct SignIn {
     pub doctors: Vec<DoctorAtDoor>,
     /// A recovery phrase was set up.
     pub has_phrase: bool,
+    /// The folder holds records already; opening it else makes new ones.
+    pub set_up: bool,
 }
 
 /// A doctor at the door.
@@ -199,6 +201,8 @@ pub struct Diagnosis {
     pub words: String,
     /// FHIR's verification status: `provisional`, `differential`, `confirmed`, `refuted`, or a code of a newer version.
     pub certainty: String,
+    /// How the doctor stood ([`crate::Standing`] in snake case), where somebody has said so: any but `verified` is shown with it.
+    pub standing: Option<String>,
 }
 
 /// What the doctor did or advised.

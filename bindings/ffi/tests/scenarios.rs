@@ -145,7 +145,7 @@ impl World {
                     sex,
                     site: some("site"),
                 };
-                let job = self.assessor.clone().begin(request);
+                let job = self.assessor.clone().begin(request, self.clinic.clone());
                 let listener = Self::listener(Job::Assessment(job.clone()), with);
                 let done = job.run(Some(listener.clone()));
                 self.heard = listener.heard.lock().expect("no panic inside").clone();
@@ -223,6 +223,10 @@ impl World {
             }
             "sync.deliveries" => shown(self.sync().deliveries()?),
             "folder.holds" => Ok(json!(self.folder.path().join(text("file")).exists())),
+            "folder.put" => {
+                fs::copy(root().join(text("from")), self.folder.path().join(text("file"))).expect("copies");
+                Ok(Value::Null)
+            }
             "vault.break" => {
                 *self.vault.broken.lock().expect("no panic inside") = true;
                 Ok(Value::Null)

@@ -6,12 +6,12 @@ package org.barefoot
 fun Clinic.Companion.signIn(folder: String, vault: KeyVault): SignIn = org.barefoot.signIn(folder, vault)
 
 /**
- * Assesses photos and findings on the calling thread; takes up to seconds. To be able to stop it, keep the job of [Assessor.begin] and
+ * Assesses photos and findings on the calling thread, for the doctor who has signed in to [clinic]; takes up to seconds. To be able to stop it, keep the job of [Assessor.begin] and
  * call its `cancel()` from another thread.
  */
 @Throws(BarefootException::class)
-fun Assessor.assess(request: AssessmentRequest, onProgress: ((done: ULong, total: ULong) -> Unit)? = null): Assessed =
-    begin(request).run(onProgress?.let(::Listener))
+fun Assessor.assess(request: AssessmentRequest, clinic: Clinic? = null, onProgress: ((done: ULong, total: ULong) -> Unit)? = null): Assessed =
+    begin(request, clinic).run(onProgress?.let(::Listener))
 
 /** Writes a backup into a new file on the calling thread. Does I/O; takes seconds. */
 @Throws(BarefootException::class)

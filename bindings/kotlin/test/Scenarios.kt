@@ -63,7 +63,8 @@ private class World(private val repository: File, private val folder: File) {
             "assessor.lupus_score" -> assessor.lupusScore(text("text"))
             "assessor.assess" -> {
                 val photos = with.optJSONArray("photos")?.map { File(repository, it as String).readBytes() }.orEmpty()
-                val job = assessor.begin(AssessmentRequest(photos, text("text"), age?.toFloat(), sex, some("site")))
+                val request = AssessmentRequest(photos, text("text"), age?.toFloat(), sex, some("site"))
+                val job = assessor.begin(request, if (::clinic.isInitialized) clinic else null)
                 assessed = watched(with, job::cancel, job::run)
                 assessed.assessment()
             }
@@ -107,6 +108,7 @@ private class World(private val repository: File, private val folder: File) {
             }
             "sync.deliveries" -> Sync(clinic, encyclopedia).deliveries()
             "folder.holds" -> File(folder, text("file")).exists()
+            "folder.put" -> File(repository, text("from")).copyTo(File(folder, text("file"))).let { null }
             "vault.break" -> {
                 vault.broken = true
                 null

@@ -15,9 +15,9 @@ class _Call(ProgressListener):
         self._function(done, total)
 
 
-def assess(assessor: Assessor, request: AssessmentRequest, on_progress=None) -> Assessed:
-    """Assesses photos and findings; `on_progress(done, total)` hears of each step, and stops the work by raising. Takes up to seconds."""
-    return assessor.begin(request).run(_Call(on_progress) if on_progress else None)
+def assess(assessor: Assessor, request: AssessmentRequest, on_progress=None, clinic: Clinic | None = None) -> Assessed:
+    """Assesses photos and findings, for the doctor who has signed in to `clinic`; `on_progress(done, total)` hears of each step, and stops the work by raising. Takes up to seconds."""
+    return assessor.begin(request, clinic).run(_Call(on_progress) if on_progress else None)
 
 
 def back_up(clinic: Clinic, file: str, on_progress=None) -> BackupReport:

@@ -73,7 +73,7 @@ class World:
             request = b.AssessmentRequest(
                 photos=photos, text=w["text"], age_years=w.get("age_years"), sex=sex, site=w.get("site")
             )
-            self.assessed = self.run(self.assessor.begin(request), w.get("cancel_at"))
+            self.assessed = self.run(self.assessor.begin(request, c), w.get("cancel_at"))
             return self.assessed.assessment()
 
         def open_clinic():
@@ -129,6 +129,7 @@ class World:
             "sync.run": sync,
             "sync.deliveries": lambda: b.Sync(c, self.encyclopedia).deliveries(),
             "folder.holds": lambda: (self.folder / w["file"]).exists(),
+            "folder.put": lambda: (self.folder / w["file"]).write_bytes((self.repository / w["from"]).read_bytes()),
             "vault.break": lambda: setattr(self.vault, "broken", True),
         }
         return shown(calls[name]())

@@ -131,19 +131,6 @@ pub struct Assessed {
 }
 
 impl Assessed {
-    /// Marks the answer with how the doctor stands, before it is shown or recorded, and takes out of it what this doctor may not have: all
-    /// but quality, findings and urgency. An answer that was not marked is labelled as an unverified doctor's.
-    pub fn mark(&mut self, verification: Verification) {
-        let answer = &mut self.assessment;
-        if verification.is_locked() {
-            answer.image = None;
-            answer.differential.clear();
-            answer.ask_next.clear();
-            answer.card = None;
-        }
-        answer.verification = verification;
-    }
-
     /// The heat map of the photo that speaks for all, drawn over it, as a PNG file: where the likeliest label of the photo alone was seen.
     ///
     /// # Errors
@@ -198,12 +185,13 @@ impl Assessor {
         &self.model
     }
 
-    /// Assesses photos and findings together.
+    /// Assesses photos and findings together, for a doctor who stands as `verification` says: the answer bears it, and where assessments are
+    /// locked holds quality, findings and urgency alone.
     ///
     /// # Errors
     /// When there is neither, or a photo cannot be decoded; a poor photo is no error but an answer.
-    pub fn assess(&self, request: &AssessmentRequest) -> Result<Assessed, AppError> {
-        self.assess_watched(request, &mut |_, _| ControlFlow::Continue(()))
+    pub fn assess(&self, request: &AssessmentRequest, verification: Verification) -> Result<Assessed, AppError> {
+        self.assess_watched(request, verification, &mut |_, _| ControlFlow::Continue(()))
     }
 
     /// As [`Assessor::assess`]; `watch` is told at the start and after each step how many of how many are done, and may stop the work
@@ -214,6 +202,7 @@ impl Assessor {
     pub fn assess_watched(
         &self,
         request: &AssessmentRequest,
+        verification: Verification,
         watch: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Assessed, AppError> {
         let text = request.words();
@@ -259,9 +248,10 @@ impl Assessor {
         let urgency = raise_by_photo(urgency, &self.feared(image.as_ref())?);
         let card = differential.first().map(|first| self.card(&first.slug)).transpose()?;
         step()?;
+        let locked = verification.is_locked();
         let assessment = Assessment {
             quality: best.map(|(q, _)| QualityAssessment { ok: q.ok, score: q.score, reasons: q.reasons.clone() }),
-            image,
+            image: image.filter(|_| !locked),
             photos: looks
                 .iter()
                 .map(|(quality, look)| PhotoAssessment {
@@ -272,11 +262,11 @@ impl Assessor {
                 .collect(),
             findings: extraction.findings,
             not_understood: extraction.not_understood,
-            differential,
+            differential: if locked { Vec::new() } else { differential },
             urgency,
-            ask_next,
-            card,
-            verification: Verification::default(),
+            ask_next: if locked { Vec::new() } else { ask_next },
+            card: card.filter(|_| !locked),
+            verification,
             notice: notice(),
         };
         Ok(Assessed { assessment, pictures, heat_maps, best: best_at })

@@ -30,5 +30,5 @@ pub use codes::disease_code;
 pub use error::AppError;
 pub use extend::{Extended, Extension, ExtensionError};
 pub use packs::{FoundPack, PackOrigin, Packs};
-pub use standing::{Verification, device_keys};
+pub use standing::{Verification, device_keys, signed_in};
 pub use stored::{NamedDisease, StoredAssessment};

@@ -1,7 +1,7 @@
 //! How the doctor at this device stands, and what that leaves of an assessment. The rules are one table: core/trust/src/rules.rs.
 
 use crate::AppError;
-use barefoot_clinic::KeyVault;
+use barefoot_clinic::{Clinic, KeyVault};
 use barefoot_trust::{Act, DeviceKeys, Ruling, Standing, TrustStore, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -46,6 +46,17 @@ impl Default for Verification {
 }
 
 impl Verification {
+    /// How the doctor stands now who has signed in to these records; diagnoses written from now on bear it. Does I/O.
+    ///
+    /// # Errors
+    /// When the list of doctors cannot be read.
+    pub fn of_signed_in(clinic: &mut Clinic, vault: &dyn KeyVault) -> Result<Self, AppError> {
+        let doctor = signed_in(clinic)?;
+        let verification = Self::of(clinic.folder(), vault, doctor.as_deref());
+        clinic.set_standing(verification.standing.code());
+        Ok(verification)
+    }
+
     /// How a doctor stands now. `doctor` is the name of who has signed in, where somebody has. Never fails: where the device's own list or
     /// key cannot be read, nobody is verified, and a case can still be recorded. Does I/O.
     #[must_use]
@@ -68,6 +79,15 @@ impl Verification {
     pub fn is_locked(&self) -> bool {
         self.assessment == Ruling::Locked
     }
+}
+
+/// The name of who has signed in; `None` where the device alone or the recovery phrase opened the records. Reads the database.
+///
+/// # Errors
+/// When the list of doctors cannot be read.
+pub fn signed_in(clinic: &Clinic) -> Result<Option<String>, AppError> {
+    let is_author = |id: &str| clinic.author() == Some(id);
+    Ok(clinic.doctors()?.into_iter().find(|doctor| is_author(&doctor.id)).map(|doctor| doctor.name))
 }
 
 /// This device's own keys; `None` before the vault has a secret. Does I/O.

@@ -92,6 +92,8 @@ fn case(phone: &mut Phone) -> (String, String) {
     let lesion = phone.clinic.add_lesion(&patient, "手背", "左").expect("lesion");
     let photo = phone.clinic.encounter(&encounter).expect("reads").photo_rows[0].id.clone();
     phone.clinic.place_photo(&photo, &lesion).expect("places");
+    let words = serde_json::json!({ "resourceType": "DiagnosticReport", "id": encounter, "meta": { "versionId": "1" }, "conclusion": "湿疹" });
+    phone.clinic.receive_answers(&[(words, vec![format!("Encounter/{encounter}")])]).expect("answer");
     (patient, encounter)
 }
 
@@ -105,9 +107,10 @@ fn a_case_arrives_whole_once_and_both_logs_say_so() {
         assert!(!bytes.windows(canary.len()).any(|w| w == canary), "plaintext in the file");
     }
     let arrived = b.take(&file, Some(a.keys.device())).expect("imports");
-    // Patient, encounter, lesion, 2 photos, assessment, diagnosis, note, follow-up, referral, consent.
-    assert_eq!((arrived.received.added, arrived.received.conflicts), (11, 0), "{arrived:?}");
+    // Patient, encounter, lesion, 2 photos, assessment, diagnosis, note, follow-up, referral, consent, answer.
+    assert_eq!((arrived.received.added, arrived.received.conflicts), (12, 0), "{arrived:?}");
     assert_eq!(a.everything(&patient), b.everything(&patient));
+    assert_eq!(b.clinic.encounter(&encounter).expect("reads").answers[0].words, "湿疹");
     assert_eq!(b.clinic.encounter(&encounter).expect("reads").diagnoses[0].standing.as_deref(), Some("verified"));
     assert_eq!(b.clinic.find_patients("wang", 5).expect("finds").len(), 1, "found by pinyin as any other");
     let log = |phone: &Phone, kind, id: &str| {
@@ -119,7 +122,7 @@ fn a_case_arrives_whole_once_and_both_logs_say_so() {
     // Again, known from now on: nothing new, not even in the log.
     let head = b.clinic.audit_head().expect("head");
     let again = b.take(&file, None).expect("imports");
-    assert_eq!((again.received.added, again.received.known, again.received.conflicts), (0, 11, 0));
+    assert_eq!((again.received.added, again.received.known, again.received.conflicts), (0, 12, 0));
     assert_eq!(b.clinic.audit_head().expect("head"), head);
     // And back: nothing new for the sender.
     let back = b.send(ExportOf::Patient(&patient), &a, "back");
@@ -302,6 +305,8 @@ fn records_that_could_not_have_been_typed_are_refused() {
     );
     refused("a parent that is nowhere", &set("/records/diagnosis/0/encounter_id", stranger.into()), &photos);
     refused("consent for somebody else", &set("/records/consent/0/subject", stranger.into()), &photos);
+    refused("an answer about somebody else", &set("/records/answer/0/subject", stranger.into()), &photos);
+    refused("an answer without a reference", &set("/records/answer/0/id", "../evil".into()), &photos);
     refused("a time that is none", &set("/records/encounter/0/started_at", "soon".into()), &photos);
     refused("a name of nothing", &set("/records/patient/0/name", " ".into()), &photos);
     refused("a name with a NUL", &set("/records/patient/0/name", "a\0b".into()), &photos);

@@ -5,7 +5,7 @@ use crate::duplicates::RECORDS_OF;
 use crate::encounter::{PHOTO, photo};
 use crate::error::Field;
 use crate::kind::Kind;
-use crate::work::new_id;
+use crate::work::{new_id, require};
 use crate::{Clinic, ClinicError, Photo, input};
 use rusqlite::params;
 use serde::Serialize;
@@ -89,8 +89,9 @@ impl Clinic {
     /// A lesion's photos, oldest first. Reads the database.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When there is no such lesion, or the database refuses.
     pub fn time_line(&self, lesion: &str) -> Result<Vec<Photo>, ClinicError> {
+        require(&self.db, Kind::Lesion, lesion)?;
         let sql = format!("SELECT {PHOTO} FROM photo WHERE lesion_id = ?1 ORDER BY taken_at, position");
         Ok(self.db.prepare_cached(&sql)?.query_map([lesion], photo)?.collect::<Result<_, _>>()?)
     }

@@ -70,24 +70,26 @@ enum Holds {
     MaybeFlag,
     Flag,
     MaybeAge,
-    /// The patient or anonymous encounter of a consent.
+    /// The patient or encounter of a consent or an answer.
     Subject,
     /// A hash in hexadecimal digits.
     Hash(usize),
     Findings,
-    Assessment,
+    Json,
+    /// `Type/id` of a resource on a server.
+    Reference,
 }
 
 use Holds::{
-    Assessment, Count, Day, Filled, Findings, Flag, Hash, Id, MaybeAge, MaybeFlag, MaybeId, MaybeOf, MaybeWords, Of,
-    Subject, Time, Words,
+    Count, Day, Filled, Findings, Flag, Hash, Id, Json, MaybeAge, MaybeFlag, MaybeId, MaybeOf, MaybeWords, Of,
+    Reference, Subject, Time, Words,
 };
 
 /// A kind of record with the columns that travel.
 type Table = (Kind, &'static [(&'static str, Holds)]);
 
 /// What travels, each after what it depends on.
-const TABLES: [Table; 11] = [
+const TABLES: [Table; 12] = [
     (Kind::Doctor, &[("id", Id), ("name", Filled(Field::Name)), ("created_at", Time)]),
     (
         Kind::Patient,
@@ -142,10 +144,7 @@ const TABLES: [Table; 11] = [
             ("taken_at", Time),
         ],
     ),
-    (
-        Kind::Assessment,
-        &[("id", Id), ("encounter_id", Of(Kind::Encounter)), ("made_at", Time), ("content", Assessment)],
-    ),
+    (Kind::Assessment, &[("id", Id), ("encounter_id", Of(Kind::Encounter)), ("made_at", Time), ("content", Json)]),
     (
         Kind::Diagnosis,
         &[
@@ -203,6 +202,16 @@ const TABLES: [Table; 11] = [
             ("author", MaybeId),
         ],
     ),
+    (
+        Kind::Answer,
+        &[
+            ("id", Reference),
+            ("version", Words(Field::Code)),
+            ("subject", Subject),
+            ("received_at", Time),
+            ("content", Json),
+        ],
+    ),
 ];
 
 impl Parcel {
@@ -247,9 +256,9 @@ impl Parcel {
                 if kind == Kind::Patient {
                     input::patient(&person(row))?;
                 }
-                // Nobody says yes for somebody whose records are not here.
-                let subject = |of: Kind| self.rows(of).iter().any(|other| other["id"] == row["subject"]);
-                if kind == Kind::Consent && !subject(Kind::Patient) && !subject(Kind::Encounter) {
+                // Nobody says yes for somebody whose records are not here, or writes about them.
+                let is_here = |of: Kind| self.rows(of).iter().any(|other| other["id"] == row["subject"]);
+                if row.contains_key("subject") && !is_here(Kind::Patient) && !is_here(Kind::Encounter) {
                     return Err(ClinicError::ParcelDamaged);
                 }
             }
@@ -263,6 +272,7 @@ fn check(value: &Value, holds: Holds) -> Result<(), ClinicError> {
     let sound = match holds {
         MaybeOf(_) | MaybeId | MaybeWords(_) | MaybeFlag | MaybeAge if value.is_null() => true,
         Id | Of(_) | MaybeOf(_) | MaybeId | Subject => given.is_some_and(is_id),
+        Reference => given.is_some_and(is_reference),
         Time => given.is_some_and(|text| text.len() <= 40 && text.parse::<Timestamp>().is_ok()),
         Words(field) | MaybeWords(field) => given.map(|text| input::text(field, text)).transpose()?.is_some(),
         Filled(field) => given.map(|text| input::filled(field, text)).transpose()?.is_some(),
@@ -275,11 +285,20 @@ fn check(value: &Value, holds: Holds) -> Result<(), ClinicError> {
         Findings => given.is_some_and(|text| {
             text.len() <= LARGEST_ASSESSMENT && serde_json::from_str::<Vec<ObservedFinding>>(text).is_ok()
         }),
-        Assessment => {
+        Json => {
             given.is_some_and(|text| text.len() <= LARGEST_ASSESSMENT && serde_json::from_str::<Value>(text).is_ok())
         }
     };
     if sound { Ok(()) } else { Err(ClinicError::ParcelDamaged) }
+}
+
+/// `Type/id`, each as FHIR has it.
+fn is_reference(text: &str) -> bool {
+    let id = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.');
+    text.split_once('/').is_some_and(|(resource, rest)| {
+        let sound = |part: &str| (1..=64).contains(&part.len());
+        sound(resource) && sound(rest) && resource.bytes().all(|c| c.is_ascii_alphabetic()) && rest.bytes().all(id)
+    })
 }
 
 /// A UUID in the one form that this crate writes; it becomes part of file names.
@@ -337,6 +356,8 @@ impl Clinic {
         };
         let about = about.into_iter().map(|(kind, id)| (kind.table().to_owned(), id.clone())).collect();
         let mut parcel = Parcel { format: FORMAT, records: BTreeMap::new(), about, photos_left_out: 0 };
+        let about_whom: Vec<String> =
+            subjects.iter().chain(&encounters).cloned().collect::<BTreeSet<_>>().into_iter().collect();
         let people: &[String] = if patient.is_some() { &subjects } else { &[] };
         let mut authors = BTreeSet::new();
         for (kind, columns) in TABLES.into_iter().rev() {
@@ -346,6 +367,7 @@ impl Clinic {
                 Kind::Patient => (people, "id"),
                 Kind::Lesion => (people, "patient_id"),
                 Kind::Consent => (subjects.as_slice(), "subject"),
+                Kind::Answer => (about_whom.as_slice(), "subject"),
                 Kind::Encounter => (encounters.as_slice(), "id"),
                 _ => (encounters.as_slice(), "encounter_id"),
             };
@@ -434,6 +456,8 @@ impl Clinic {
                         insert(&work, kind, columns, row, from, photo_key)?;
                         received.added += 1;
                     }
+                    // The server's own words: one that is here stays.
+                    Some(_) if kind == Kind::Answer => received.known += 1,
                     Some(ours) => compare(&work, kind, columns, &ours, row, from, &mut received)?,
                 }
             }
@@ -496,7 +520,7 @@ fn insert(
     work.tx.prepare_cached(&sql)?.execute(params_from_iter(cells))?;
     let id = text(row, "id");
     let root = match kind {
-        Kind::Doctor => return work.log_here(Action::Imported(from), kind, id),
+        Kind::Doctor | Kind::Answer => return work.log_here(Action::Imported(from), kind, id),
         Kind::Patient => {
             patient::write_keys(&work.tx, work.tx.last_insert_rowid(), &person(row))?;
             id.to_owned()

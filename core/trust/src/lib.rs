@@ -4,7 +4,7 @@
 //! what they allow (credential.rs, rules.rs), sealed files (sealed.rs). May not live here: what a pack's files mean, patients' records,
 //! sockets, clocks: the time is always given.
 //!
-//! Everything from outside is checked in one order: size, signature, hash, and only then is it parsed. docs/trust.md is the guide.
+//! Everything from outside is checked in one order: size, signature, hash, and only then is it parsed. docs/packs.md and docs/credentials.md are the guides.
 
 mod credential;
 mod envelope;

@@ -1,6 +1,7 @@
 //! Swift on Linux: Debian's toolchain in a folder of its own (2.7 GB), entered by chroot in a mount namespace that ends with the command.
 
-use super::{Outcome, cache, copy, generate, library, programs, run, stage};
+use super::{copy, generate, library, stage};
+use crate::tools::{Outcome, cache, programs, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,7 +46,7 @@ pub(super) fn setup() -> Outcome<()> {
 }
 
 /// The mirror that this machine's own apt uses.
-fn mirror() -> Outcome<String> {
+pub(crate) fn mirror() -> Outcome<String> {
     let new = fs::read_to_string("/etc/apt/sources.list.d/debian.sources").unwrap_or_default();
     let old = fs::read_to_string("/etc/apt/sources.list").unwrap_or_default();
     let named = new.lines().find_map(|line| line.strip_prefix("URIs:"));

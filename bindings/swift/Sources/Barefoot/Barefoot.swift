@@ -20,11 +20,12 @@ extension BarefootError {
 }
 
 extension Assessor {
-  /// Assesses photos and findings off the caller's thread. Cancelling the task stops the work at the next step.
+  /// Assesses photos and findings off the caller's thread, for the doctor who has signed in to `clinic`. Cancelling the task stops the work at the next step.
   public func assess(
-    _ request: AssessmentRequest, onProgress: (@Sendable (_ done: UInt64, _ total: UInt64) -> Void)? = nil
+    _ request: AssessmentRequest, clinic: Clinic? = nil,
+    onProgress: (@Sendable (_ done: UInt64, _ total: UInt64) -> Void)? = nil
   ) async throws -> Assessed {
-    let job = begin(request: request)
+    let job = begin(request: request, clinic: clinic)
     return try await withTaskCancellationHandler {
       try await offThread { try job.run(listener: onProgress.map(Listener.init)) }
     } onCancel: {

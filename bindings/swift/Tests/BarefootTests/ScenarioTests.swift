@@ -87,7 +87,8 @@ private final class World {
     case "assessor.assess":
       let photos = try (with["photos"] as? [String] ?? []).map { try Data(contentsOf: repository.appendingPathComponent($0)) }
       let job = assessor.begin(
-        request: AssessmentRequest(photos: photos, text: text("text"), ageYears: age.map { Float($0) }, sex: sex, site: some("site")))
+        request: AssessmentRequest(photos: photos, text: text("text"), ageYears: age.map { Float($0) }, sex: sex, site: some("site")),
+        clinic: clinic)
       assessed = try watched(with, job.cancel) { try job.run(listener: $0) }
       return assessed.assessment()
     case "assessed.heat_map": return try assessed.heatMap()
@@ -139,6 +140,9 @@ private final class World {
       return try job.run(listener: nil)
     case "sync.deliveries": return try Sync(clinic: clinic, encyclopedia: encyclopedia).deliveries()
     case "folder.holds": return FileManager.default.fileExists(atPath: path("file"))
+    case "folder.put":
+      try FileManager.default.copyItem(atPath: repository.appendingPathComponent(text("from")).path, toPath: path("file"))
+      return nil
     case "vault.break":
       vault.broken = true
       return nil
@@ -232,10 +236,11 @@ final class ScenarioTests: XCTestCase {
   func testErrors() throws { try run("errors") }
   func testProgress() throws { try run("progress") }
   func testCancel() throws { try run("cancel") }
+  func testSync() throws { try run("sync") }
 
   func testEveryScenarioIsRun() throws {
     let files = try FileManager.default.contentsOfDirectory(atPath: Self.repository.appendingPathComponent("tests/scenarios").path)
-    let known = ["cancel", "diagnose", "errors", "lock", "progress", "record", "search"].map { $0 + ".json" }
+    let known = ["cancel", "diagnose", "errors", "lock", "progress", "record", "search", "sync"].map { $0 + ".json" }
     XCTAssertEqual(files.sorted(), known)
   }
 
