@@ -121,7 +121,7 @@ fn after_a_rotation_no_power_cut_brings_the_old_key_back() {
 }
 
 /// Schemas before the present one; a committed store of each is opened by this version (tests/migration.rs).
-const OLD_SCHEMAS: [u32; 2] = [1, 2];
+const OLD_SCHEMAS: [u32; 3] = [1, 2, 3];
 
 /// A committed store, which the next opening brings to this version's schema.
 fn old_store(schema: u32) -> Folder {

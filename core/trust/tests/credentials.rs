@@ -151,7 +151,7 @@ fn who_is_revoked_has_no_grace_and_lists_do_not_forget() {
     let token = mine.issue(&key(20)).expect("issues");
     store.install_credential(&token, &me, day(1)).expect("installs");
     let (first, first_text) = Revocations::default().add(&["0".repeat(32)], &key(20), day(2)).expect("adds");
-    let (second, second_text) = first.add(&[mine.jti.clone()], &key(20), day(3)).expect("adds");
+    let (second, second_text) = first.add(std::slice::from_ref(&mine.jti), &key(20), day(3)).expect("adds");
     store.install_revocations(first_text.as_bytes()).expect("takes");
     assert_eq!(store.verdict(Some(&me), None, day(4)).standing, Standing::Verified);
     store.install_revocations(second_text.as_bytes()).expect("takes");
