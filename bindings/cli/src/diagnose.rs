@@ -7,7 +7,7 @@ use crate::output::{Output, column, printable, wrap};
 use crate::packs;
 use barefoot_app::knowledge::{Encyclopedia, FoundFinding, Ranked, Sex, Urgency};
 use barefoot_app::vision::{Outcome, QualityReason};
-use barefoot_app::{Assessment, AssessmentRequest, PackOrigin};
+use barefoot_app::{AppError, Assessment, AssessmentRequest, PackOrigin};
 use clap::Args;
 use serde::Serialize;
 use std::fs;
@@ -94,9 +94,12 @@ impl Diagnose {
         let request = self.findings.request(photos);
         let mut clinic = if self.no_save { None } else { Some(home.clinic()?) };
         let assessed = assessor.assess(&request, home.verification(clinic.as_mut())?)?;
-        let locked = assessed.assessment.verification.is_locked();
-        if let Some(path) = self.heatmap.as_ref().filter(|_| !locked) {
-            fs::write(path, assessed.heat_map()?).map_err(|source| CliError::Write { what: "heat map", source })?;
+        if let Some(path) = &self.heatmap {
+            match assessed.heat_map() {
+                // The case is recorded all the same.
+                Err(locked @ AppError::AssessmentLocked) => output.note(&locked.zh(), &locked.to_string()),
+                map => fs::write(path, map?).map_err(|source| CliError::Write { what: "heat map", source })?,
+            }
         }
         let encounter_id = match &mut clinic {
             Some(clinic) => Some(assessor.record(clinic, &request, &assessed, self.patient.clone())?),

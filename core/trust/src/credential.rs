@@ -72,7 +72,7 @@ impl Claims {
             nbf: now,
             exp,
         };
-        claims.check()?;
+        claims.check().map_err(|_| TrustError::Claims)?;
         Ok(claims)
     }
 
@@ -186,7 +186,7 @@ impl Revocations {
     /// When an id is none.
     pub fn add(&self, ids: &[String], key: &SigningKey, now: Timestamp) -> Result<(Self, String), TrustError> {
         if !ids.iter().all(|id| is_id(id)) {
-            return Err(TrustError::Damaged);
+            return Err(TrustError::Id);
         }
         let mut list = Self { version: self.version.saturating_add(1), made_at: now, ..self.clone() };
         list.credentials.extend(ids.iter().cloned());

@@ -10,13 +10,15 @@ pub enum TrustError {
     #[error(transparent)]
     Pack(#[from] PackError),
     /// The disk refused.
-    #[error("the file cannot be used: {0}")]
+    #[error("the file cannot be used ({0}): check its name and the free space; an existing file is never overwritten")]
     Io(#[from] io::Error),
     /// The system gave no random bytes.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
     /// Not a key.
-    #[error("this is no key: a public key is 64 hexadecimal digits, a key file is what `barefoot pack keygen` writes")]
+    #[error(
+        "this is no key: a device's or a public key is 64 hexadecimal digits, a sealing key begins with age1, and `barefoot pack keygen` writes key files"
+    )]
     Key,
     /// Larger than any honest file of its kind.
     #[error("this file is too large to be what it should be: fetch it again")]
@@ -60,6 +62,14 @@ pub enum TrustError {
     /// The pack was never signed.
     #[error("this pack is not signed: fetch a signed one, or name its folder with --pack to try it")]
     Unsigned,
+    /// Not what a credential can say.
+    #[error(
+        "a credential needs a name of 1 to 200 characters and a licence of at most 200, each in one line: give them again"
+    )]
+    Claims,
+    /// Not a credential's id.
+    #[error("this is no credential's id: take the 32 hexadecimal digits that `barefoot credential verify` prints")]
+    Id,
     /// The credential is for another device.
     #[error(
         "this credential was issued for another device: ask for one with the device key that `barefoot credential show` prints"
@@ -116,6 +126,8 @@ impl TrustError {
             Self::OtherPack => "trust.other_pack",
             Self::RootExpired => "trust.root_expired",
             Self::Unsigned => "trust.unsigned",
+            Self::Claims => "credential.claims",
+            Self::Id => "credential.id",
             Self::OtherDevice => "credential.other_device",
             Self::Revoked => "credential.revoked",
             Self::Expired => "credential.expired",
@@ -132,9 +144,12 @@ impl TrustError {
     pub fn zh(&self) -> String {
         match self {
             Self::Pack(error) => error.zh(),
-            Self::Io(error) => format!("文件无法使用：{error}"),
+            Self::Io(error) => format!("文件无法使用（{error}）：请检查文件名和剩余空间；已有的文件绝不覆盖"),
             Self::Random(error) => format!("系统无法提供随机数：{error}"),
-            Self::Key => "这不是密钥：公钥是64个十六进制数字，密钥文件由 barefoot pack keygen 生成".to_owned(),
+            Self::Key => {
+                "这不是密钥：设备密钥和公钥是64个十六进制数字，封装密钥以age1开头，密钥文件由 barefoot pack keygen 生成"
+                    .to_owned()
+            }
             Self::TooLarge => "文件过大，不可能是所需的文件：请重新获取".to_owned(),
             Self::Damaged => "文件已损坏，或不是所需的文件：请重新获取".to_owned(),
             Self::Format(format) => format!("此文件供更新的版本使用（格式{format}）：请升级"),
@@ -150,6 +165,8 @@ impl TrustError {
                     .to_owned()
             }
             Self::Unsigned => "此数据包没有签名：请获取有签名的，或用 --pack 指定其文件夹试用".to_owned(),
+            Self::Claims => "凭证要有1至200字的姓名，执业证号不超过200字，都不换行：请重新填写".to_owned(),
+            Self::Id => "这不是凭证编号：请用 barefoot credential verify 显示的32个十六进制数字".to_owned(),
             Self::OtherDevice => {
                 "此凭证发给了另一台设备：请把 barefoot credential show 显示的设备密钥交给发证机构重新申请".to_owned()
             }
