@@ -15,7 +15,9 @@ pub use assess::{
 };
 pub use barefoot_clinic as clinic;
 pub use barefoot_knowledge as knowledge;
-pub use barefoot_sync::{Options as SyncOptions, Progress as SyncProgress, Prompt, Report as SyncReport, SyncError};
+pub use barefoot_sync::{
+    Options as SyncOptions, Photos as SyncPhotos, Progress as SyncProgress, Prompt, Report as SyncReport, SyncError,
+};
 pub use barefoot_trust as trust;
 pub use barefoot_vision as vision;
 pub use error::AppError;

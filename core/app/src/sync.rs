@@ -1,21 +1,55 @@
-//! Sync for a clinic: the store as core/sync asks for it, and the two calls that a shell makes. May not live here: the protocol.
+//! Sync for a clinic: the store as core/sync asks for it, and the calls that a shell makes. May not live here: the protocol.
 
 use crate::AppError;
-use barefoot_clinic::{self as clinic, Clinic, ClinicError, Codes, FromServer, Kind, ServerCopy, Use};
+use barefoot_clinic::{self as clinic, Clinic, ClinicError, Codes, FromServer, Kind, ServerCopy, SharedClinic, Use};
 use barefoot_sync::{
     Answer, Change, Known, Options, Progress, Prompt, Records, Report, Session, Settled, SyncError, digest,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 pub use barefoot_sync::{Http, Net};
+
+/// A preview is sent of photos that are at least this many times as large: of smaller ones it would cost more than it spares.
+const PREVIEW_PART: u64 = 16;
+
+/// Lends the store for one look or one write, and has it back before anybody waits for the network: a doctor saves cases while a sync runs.
+pub trait Lend {
+    /// Lends it once. Does I/O.
+    ///
+    /// # Errors
+    /// When the store cannot be had, or `act` fails.
+    fn lend<T>(&mut self, act: impl FnOnce(&mut Clinic) -> Result<T, ClinicError>) -> Result<T, ClinicError>;
+}
+
+/// For other processes.
+impl Lend for SharedClinic {
+    fn lend<T>(&mut self, act: impl FnOnce(&mut Clinic) -> Result<T, ClinicError>) -> Result<T, ClinicError> {
+        self.with(act)
+    }
+}
+
+/// For other threads of a shell, which has its store behind a lock.
+impl Lend for &Mutex<Clinic> {
+    fn lend<T>(&mut self, act: impl FnOnce(&mut Clinic) -> Result<T, ClinicError>) -> Result<T, ClinicError> {
+        act(&mut self.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// For nobody else.
+impl Lend for Clinic {
+    fn lend<T>(&mut self, act: impl FnOnce(&mut Clinic) -> Result<T, ClinicError>) -> Result<T, ClinicError> {
+        act(self)
+    }
+}
 
 /// Sends what may leave and fetches what has come. Does I/O, blocks; `watch` hears how far it is.
 ///
 /// # Errors
 /// When the server is not reached or lets nobody in, or the store refuses; what was settled until then stays settled.
 pub fn sync(
-    clinic: &mut Clinic,
+    clinic: &mut impl Lend,
     codes: Codes<'_>,
     net: &mut impl Net,
     options: &Options,
@@ -30,7 +64,7 @@ pub fn sync(
 /// # Errors
 /// When the provider is not reached, the doctor refuses or takes too long, or the store refuses.
 pub fn sign_in(
-    clinic: &mut Clinic,
+    clinic: &mut impl Lend,
     net: &mut impl Net,
     issuer: &str,
     client: &str,
@@ -45,74 +79,49 @@ pub fn sign_in(
 ///
 /// # Errors
 /// When the store refuses.
-pub fn set_token(clinic: &mut Clinic, token: Option<&str>) -> Result<(), AppError> {
+pub fn set_token(clinic: &mut impl Lend, token: Option<&str>) -> Result<(), AppError> {
     let mut records = ClinicRecords { clinic, codes: &|_| None };
     Ok(barefoot_sync::set_token(&mut records, token)?)
 }
 
 /// A clinic as sync sees it.
-struct ClinicRecords<'a> {
-    clinic: &'a mut Clinic,
+struct ClinicRecords<'a, L> {
+    clinic: &'a mut L,
     codes: Codes<'a>,
 }
 
-impl ClinicRecords<'_> {
-    fn is_there(&self, reference: &str) -> Result<bool, ClinicError> {
-        Ok(self.clinic.server_copy(reference)?.is_some_and(|copy| copy.version.is_some()))
-    }
-
-    fn of_record(&self, kind: Kind, record: &str) -> Result<Vec<Value>, ClinicError> {
-        let mut resources = self.clinic.fhir_resources(kind, record, self.codes)?;
-        // An encounter that is sent again may have been given its patient since: all that the server has of it follows.
-        if kind == Kind::Encounter && self.is_there(&format!("Encounter/{record}"))? {
-            for (kind, record) in self.clinic.belonging_to(record)? {
-                for resource in self.clinic.fhir_resources(kind, &record, self.codes)? {
-                    let id = resource["id"].as_str().unwrap_or_default();
-                    if self.is_there(&format!("{}/{id}", resource["resourceType"].as_str().unwrap_or_default()))? {
-                        resources.push(resource);
-                    }
-                }
-            }
-        }
-        // Doctors are told with the records that name them.
-        let mut doctors = BTreeSet::new();
-        resources.iter().for_each(|resource| practitioners(resource, &mut doctors));
-        let mut all = Vec::new();
-        for doctor in doctors {
-            all.extend(self.clinic.fhir_resources(Kind::Doctor, &doctor, self.codes)?);
-        }
-        all.append(&mut resources);
-        Ok(all)
-    }
-}
-
-impl Records for ClinicRecords<'_> {
+impl<L: Lend> Records for ClinicRecords<'_, L> {
     type Error = ClinicError;
 
     fn waiting(&mut self, root: Option<&str>) -> Result<Vec<Change>, ClinicError> {
-        Ok(self.clinic.sendable(Use::Care, root)?.into_iter().map(change).collect())
+        let changes = self.clinic.lend(|clinic| clinic.sendable(Use::Care, root))?;
+        Ok(changes.into_iter().map(change).collect())
     }
 
     fn held_back(&mut self) -> Result<u64, ClinicError> {
-        self.clinic.held_back(Use::Care)
+        self.clinic.lend(|clinic| clinic.held_back(Use::Care))
     }
 
     fn refused(&mut self) -> Result<Vec<(Change, String)>, ClinicError> {
-        Ok(self.clinic.refused_changes()?.into_iter().map(|(refused, reason)| (change(refused), reason)).collect())
+        let refused = self.clinic.lend(|clinic| clinic.refused_changes())?;
+        Ok(refused.into_iter().map(|(refused, reason)| (change(refused), reason)).collect())
     }
 
     fn resources(&mut self, kind: &str, record: &str) -> Result<Vec<Value>, ClinicError> {
         // A kind of a newer version waits for that version.
-        Kind::from_table(kind).map_or(Ok(Vec::new()), |kind| self.of_record(kind, record))
+        let Some(kind) = Kind::from_table(kind) else { return Ok(Vec::new()) };
+        let codes = self.codes;
+        self.clinic.lend(|clinic| of_record(clinic, codes, kind, record))
     }
 
     fn current(&mut self, reference: &str) -> Result<Option<Value>, ClinicError> {
-        let kind = match reference.split_once('/') {
+        let (kind, id) = match reference.split_once('/') {
             Some(("Patient", id)) => (Kind::Patient, id),
             Some(("Appointment", id)) => (Kind::FollowUp, id),
             _ => return Ok(None),
         };
-        match self.clinic.fhir_resources(kind.0, kind.1, self.codes) {
+        let codes = self.codes;
+        match self.clinic.lend(|clinic| clinic.fhir_resources(kind, id, codes)) {
             Ok(resources) => Ok(resources.into_iter().next()),
             Err(ClinicError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
@@ -120,25 +129,28 @@ impl Records for ClinicRecords<'_> {
     }
 
     fn photo(&mut self, id: &str) -> Result<Option<Vec<u8>>, ClinicError> {
-        match self.clinic.photo(id) {
-            Ok(jpeg) => Ok(Some(jpeg)),
-            Err(ClinicError::PhotoDamaged | ClinicError::PhotoPurged) => Ok(None),
-            Err(error) => Err(error),
-        }
+        readable(self.clinic.lend(|clinic| clinic.photo(id)))
+    }
+
+    fn preview(&mut self, id: &str) -> Result<Option<Vec<u8>>, ClinicError> {
+        let bytes = self.clinic.lend(|clinic| clinic.photo_bytes(id))?;
+        let preview = readable(self.clinic.lend(|clinic| clinic.thumbnail(id)))?;
+        Ok(preview.filter(|preview| preview.len() as u64 <= bytes / PREVIEW_PART))
     }
 
     fn known(&mut self, reference: &str) -> Result<Option<Known>, ClinicError> {
         let known =
             |ServerCopy { version, digest, ours, full, attempts }| Known { version, digest, ours, full, attempts };
-        Ok(self.clinic.server_copy(reference)?.map(known))
+        Ok(self.clinic.lend(|clinic| clinic.server_copy(reference))?.map(known))
     }
 
     fn attempt(&mut self, resources: &[(String, Known)]) -> Result<(), ClinicError> {
-        self.clinic.note_attempts(&resources.iter().map(copy).collect::<Vec<_>>())
+        let copies: Vec<_> = resources.iter().map(copy).collect();
+        self.clinic.lend(|clinic| clinic.note_attempts(&copies))
     }
 
-    fn settle(&mut self, settled: &Settled) -> Result<(), ClinicError> {
-        let takes = settled.takes.iter().map(|take| (take.resource.clone(), take.elements.clone()));
+    fn settle(&mut self, settled: &Settled) -> Result<bool, ClinicError> {
+        let takes = settled.takes.iter().map(|take| (take.resource.clone(), take.digest.clone(), take.elements.clone()));
         let reviews = settled.reviews.iter().cloned().map(|r| (r.reference, r.element, r.ours, r.theirs));
         let from_server = FromServer {
             sent: settled.sent.clone(),
@@ -147,20 +159,58 @@ impl Records for ClinicRecords<'_> {
             takes: takes.collect(),
             reviews: reviews.collect(),
         };
-        self.clinic.settle_with_server(&from_server, self.codes, &digest)
+        let codes = self.codes;
+        self.clinic.lend(|clinic| clinic.settle_with_server(&from_server, codes, &digest))
     }
 
     fn receive(&mut self, answers: &[Answer]) -> Result<u64, ClinicError> {
         let answers: Vec<_> = answers.iter().cloned().map(|answer| (answer.resource, answer.refers_to)).collect();
-        self.clinic.receive_answers(&answers)
+        self.clinic.lend(|clinic| clinic.receive_answers(&answers))
     }
 
     fn value(&mut self, name: &str) -> Result<Option<String>, ClinicError> {
-        self.clinic.server_value(name)
+        self.clinic.lend(|clinic| clinic.server_value(name))
     }
 
     fn set_value(&mut self, name: &str, value: Option<&str>) -> Result<(), ClinicError> {
-        self.clinic.set_server_value(name, value)
+        self.clinic.lend(|clinic| clinic.set_server_value(name, value))
+    }
+}
+
+/// A record's resources, behind the doctors whom they name.
+fn of_record(clinic: &Clinic, codes: Codes<'_>, kind: Kind, record: &str) -> Result<Vec<Value>, ClinicError> {
+    let mut resources = clinic.fhir_resources(kind, record, codes)?;
+    // An encounter that is sent again may have been given its patient since: all that the server has of it follows.
+    if kind == Kind::Encounter && is_there(clinic, &format!("Encounter/{record}"))? {
+        for (kind, record) in clinic.belonging_to(record)? {
+            for resource in clinic.fhir_resources(kind, &record, codes)? {
+                let id = resource["id"].as_str().unwrap_or_default();
+                if is_there(clinic, &format!("{}/{id}", resource["resourceType"].as_str().unwrap_or_default()))? {
+                    resources.push(resource);
+                }
+            }
+        }
+    }
+    let mut doctors = BTreeSet::new();
+    resources.iter().for_each(|resource| practitioners(resource, &mut doctors));
+    let mut all = Vec::new();
+    for doctor in doctors {
+        all.extend(clinic.fhir_resources(Kind::Doctor, &doctor, codes)?);
+    }
+    all.append(&mut resources);
+    Ok(all)
+}
+
+fn is_there(clinic: &Clinic, reference: &str) -> Result<bool, ClinicError> {
+    Ok(clinic.server_copy(reference)?.is_some_and(|copy| copy.version.is_some()))
+}
+
+/// `None` for a photo that cannot be read any more.
+fn readable(photo: Result<Vec<u8>, ClinicError>) -> Result<Option<Vec<u8>>, ClinicError> {
+    match photo {
+        Ok(jpeg) => Ok(Some(jpeg)),
+        Err(ClinicError::PhotoDamaged | ClinicError::PhotoPurged) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

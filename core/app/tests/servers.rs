@@ -6,7 +6,7 @@ use barefoot_app::clinic::{
     Clinic, DiseaseCode, FileVault, NewEncounter, NewPatient, NewPhoto, ObservedFinding, Unlock, Use,
 };
 use barefoot_app::sync::{Http, Net, sign_in, sync};
-use barefoot_app::{AppError, SyncError, SyncOptions, SyncReport};
+use barefoot_app::{AppError, SyncError, SyncOptions, SyncPhotos, SyncReport};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -124,7 +124,12 @@ fn http() -> Http {
 }
 
 fn options(server: &str, files: Option<&str>) -> SyncOptions {
-    SyncOptions { server: server.to_owned(), files: files.map(str::to_owned), patience: Duration::from_secs(300) }
+    SyncOptions {
+        server: server.to_owned(),
+        files: files.map(str::to_owned),
+        photos: SyncPhotos::All,
+        patience: Duration::from_secs(300),
+    }
 }
 
 fn send(clinic: &mut Clinic, options: &SyncOptions) -> Result<SyncReport, AppError> {
