@@ -150,7 +150,8 @@ impl<L: Lend> Records for ClinicRecords<'_, L> {
     }
 
     fn settle(&mut self, settled: &Settled) -> Result<bool, ClinicError> {
-        let takes = settled.takes.iter().map(|take| (take.resource.clone(), take.digest.clone(), take.elements.clone()));
+        let takes =
+            settled.takes.iter().map(|take| (take.resource.clone(), take.digest.clone(), take.elements.clone()));
         let reviews = settled.reviews.iter().cloned().map(|r| (r.reference, r.element, r.ours, r.theirs));
         let from_server = FromServer {
             sent: settled.sent.clone(),

@@ -272,9 +272,7 @@ pub(crate) fn wait_for(lock: &File, patience: Duration) -> Result<(), ClinicErro
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if start.elapsed() < patience => {
-                thread::sleep(Duration::from_millis(20))
-            }
+            Err(TryLockError::WouldBlock) if start.elapsed() < patience => thread::sleep(Duration::from_millis(20)),
             Err(TryLockError::WouldBlock) => return Err(ClinicError::InUse),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }

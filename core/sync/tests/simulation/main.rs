@@ -87,7 +87,8 @@ impl World {
         server.has_history = dice.below(3) > 0;
         server.checks_sums = dice.below(2) == 0;
         let files = (dice.below(3) > 0).then(|| FILES.to_owned());
-        let options = Options { server: FHIR.to_owned(), files, photos: Photos::All, patience: Duration::from_secs(600) };
+        let options =
+            Options { server: FHIR.to_owned(), files, photos: Photos::All, patience: Duration::from_secs(600) };
         let mut world = Self {
             trace: Rc::default(),
             dice: Rc::new(RefCell::new(dice)),

@@ -8,7 +8,7 @@ use flate2::read::GzDecoder;
 use jiff::SignedDuration;
 use serde_json::json;
 use std::cell::RefCell;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hash};
 use std::io::Read;
 use std::rc::Rc;
 use std::time::Duration;
@@ -59,7 +59,9 @@ impl Network {
     /// The photo of which a request carries bytes, or which it announces.
     fn photo_in(&self, request: &Request) -> Option<String> {
         match request.method {
-            "PUT" => request.url.strip_prefix(FHIR)?.strip_prefix("/Binary/")?.split("-preview").next().map(str::to_owned),
+            "PUT" => {
+                request.url.strip_prefix(FHIR)?.strip_prefix("/Binary/")?.split("-preview").next().map(str::to_owned)
+            }
             "POST" if request.url.starts_with(FILES) => {
                 request.headers.iter().find(|(name, _)| *name == "upload-metadata").map(|(_, value)| photo_in(value))
             }

@@ -1,7 +1,7 @@
 //! Row 5: an upload cut at each 1 KiB and at the edges of its chunks, the phone killed at some of them.
 
 use crate::Dice;
-use crate::phone::{PHOTO_KIND, Phone, photo_bytes};
+use crate::phone::{Phone, photo_bytes};
 use crate::server::{FHIR, FILES, Server};
 use barefoot_sync::{Lost, Net, Options, Photos, Request, Response, Session};
 use std::cell::RefCell;
