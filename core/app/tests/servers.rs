@@ -233,15 +233,7 @@ fn a_specialists_answer_comes_down_and_shows_with_the_case() {
 }
 
 fn edit(clinic: &mut Clinic, id: &str, change: impl FnOnce(&mut NewPatient)) {
-    let old = clinic.patient(id).expect("there");
-    let mut new = NewPatient {
-        name: old.name,
-        birth_date: old.birth_date,
-        age_years: None,
-        sex: old.sex,
-        phone: old.phone,
-        village: old.village,
-    };
+    let mut new = NewPatient::from(clinic.patient(id).expect("there"));
     change(&mut new);
     clinic.update_patient(id, &new).expect("updates");
 }
@@ -324,6 +316,12 @@ fn without_consent_nothing_arrives() {
 /// Fifty cuts of one photo over a 2G link: 20 kB/s, 600 ms, one packet in twenty lost.
 const SECOND_GENERATION: Quality =
     Quality { rate: 20_000, round_trip: Duration::from_millis(600), lost_one_in: 20, cut_every: 0, cuts: 0 };
+
+/// Whether the battery asks for what takes a slow link's own time.
+fn slow_link() -> bool {
+    std::env::var_os("BAREFOOT_BATTERY_SLOW_LINK").is_some()
+}
+
 /// As in core/sync/src/photos.rs.
 const CHUNK: u64 = 64 * 1024;
 
@@ -336,12 +334,22 @@ fn a_photo_survives_fifty_cuts_at_tusd() {
     let mut clinic = phone.open();
     let encounter = case(&mut clinic, 5, 400_000).1;
     // tusd names its own address: the photo's way back passes no link.
-    let link = Link::to(&tusd.url, Quality { cut_every: 8_000, cuts: 50, ..Quality::default() });
+    // On the link's own time it takes minutes: `cargo xtask battery 5`.
+    let slow = slow_link();
+    let link = if slow { SECOND_GENERATION } else { Quality::default() };
+    let link = Link::to(&tusd.url, Quality { cut_every: 8_000, cuts: 50, ..link });
+    let started = Instant::now();
     let report = send(&mut clinic, &options(fhir, Some(&link.url))).expect("syncs");
     assert_eq!((report.waiting, report.quarantined.len()), (0, 0), "{report:?}");
     let cuts = 50 - link.cuts_left();
     assert!(cuts >= 40, "{cuts} cuts");
     let bytes = link.bytes.load(Ordering::Relaxed);
+    let _ = writeln!(
+        std::io::stderr(),
+        "a photo of 400000 bytes, cut {cuts} times: {bytes} bytes, {:?}{}",
+        started.elapsed(),
+        if slow { " over a 2G proxy" } else { "" }
+    );
     assert!(bytes <= 400_000 + cuts * (CHUNK + 2_000), "{bytes} bytes for {cuts} cuts");
     assert_arrived(&clinic, fhir, Some(uploads.path()), &[encounter]);
 }
@@ -413,23 +421,28 @@ fn what_goes_over_the_wire_is_little_more_than_the_photos() {
     let Some(fhir) = fhir() else { return };
     let uploads = tempfile::tempdir().expect("a folder");
     let Some(tusd) = Tusd::start(uploads.path()) else { return };
-    let (text, photos) = (Link::to(fhir, Quality::default()), Link::to(&tusd.url, Quality::default()));
-    let phone = Phone::new();
-    let mut clinic = phone.open();
-    let (cases, size) = (20, 100_000);
-    for n in 0..cases {
-        case(&mut clinic, 300 + n, size);
+    for size in [50_000, 200_000] {
+        let (text, photos) = (Link::to(fhir, Quality::default()), Link::to(&tusd.url, Quality::default()));
+        let phone = Phone::new();
+        let mut clinic = phone.open();
+        let cases = 20;
+        for n in 0..cases {
+            case(&mut clinic, 300 + n, size);
+        }
+        let report = send(&mut clinic, &options(&text.url, Some(&photos.url))).expect("syncs");
+        assert_eq!((report.waiting, report.quarantined.len()), (0, 0));
+        let (text, photos) = (text.bytes.load(Ordering::Relaxed), photos.bytes.load(Ordering::Relaxed));
+        let of_photos = cases * size as u64;
+        let _ = writeln!(
+            std::io::stderr(),
+            "{cases} cases: {of_photos} bytes of photos took {photos}, the text {text} ({} per case)",
+            text / cases
+        );
+        // The text alone is more than 2 KiB: small photos do not make up for that (docs/sync.md).
+        if size >= 200_000 {
+            assert!(text + photos <= of_photos * 11 / 10 + cases * 2048, "{text} + {photos}");
+        }
     }
-    let report = send(&mut clinic, &options(&text.url, Some(&photos.url))).expect("syncs");
-    assert_eq!((report.waiting, report.quarantined.len()), (0, 0));
-    let (text, photos) = (text.bytes.load(Ordering::Relaxed), photos.bytes.load(Ordering::Relaxed));
-    let of_photos = cases * size as u64;
-    let _ = writeln!(
-        std::io::stderr(),
-        "{cases} cases: {of_photos} bytes of photos took {photos}, the text {text} ({} per case)",
-        text / cases
-    );
-    assert!(text + photos <= of_photos * 11 / 10 + cases * 2048, "{text} + {photos}");
 }
 
 /// Time on a 2G link, reckoned from what is really sent: 600 ms for each exchange, 20 kB/s, every twentieth packet lost once.
@@ -482,7 +495,10 @@ fn the_text_of_twenty_cases_takes_less_than_a_minute_on_2g() {
     assert_eq!(report.waiting, 0);
     let _ = writeln!(std::io::stderr(), "20 cases on 2G, reckoned: {:?}, {} bytes", net.link, report.bytes);
     assert!(net.link < Duration::from_secs(60), "{:?}", net.link);
-    // The same over a proxy that is as slow: printed, not asserted, since this machine may be busy.
+    if !slow_link() {
+        return;
+    }
+    // The same over a proxy that is as slow, on real time.
     let link = Link::to(fhir, SECOND_GENERATION);
     let phone = Phone::new();
     let mut clinic = phone.open();
@@ -493,6 +509,7 @@ fn the_text_of_twenty_cases_takes_less_than_a_minute_on_2g() {
     let report = send(&mut clinic, &options(&link.url, None)).expect("syncs");
     assert_eq!(report.waiting, 0);
     let _ = writeln!(std::io::stderr(), "20 cases over a 2G proxy: {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60));
 }
 
 /// Row 1, sync: the child of the test below.
@@ -516,12 +533,16 @@ fn killed_while_syncing_nothing_is_lost_or_doubled() {
     let Some(fhir) = fhir() else { return };
     let uploads = tempfile::tempdir().expect("a folder");
     let Some(tus) = Server::tus(uploads.path(), 0) else { return };
-    let kills = std::env::var("BAREFOOT_BATTERY_SYNC_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(40u64);
+    let kills = std::env::var("BAREFOOT_BATTERY_SYNC_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(200u64);
     let phone = Phone::new();
-    let mut encounters = Vec::new();
+    let (mut patients, mut encounters) = (Vec::new(), Vec::new());
     for round in 0..kills {
         if round % 4 == 0 {
-            encounters.extend((0..3).map(|n| case(&mut phone.open(), 1000 + 3 * round + n, 150_000).1));
+            for n in 0..3 {
+                let (patient, encounter) = case(&mut phone.open(), 1000 + 3 * round + n, 150_000);
+                patients.push(patient);
+                encounters.push(encounter);
+            }
         }
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", "child_syncs", "--ignored", "--nocapture"])
@@ -554,4 +575,12 @@ fn killed_while_syncing_nothing_is_lost_or_doubled() {
     assert_arrived(&clinic, fhir, Some(uploads.path()), &encounters);
     assert!(clinic.verify().expect("verifies").ok());
     assert_eq!(clinic.encounters(u32::MAX).expect("lists").len(), encounters.len());
+    // One case was recorded of each patient, so one of each is there.
+    for (kind, role) in [("Encounter", "subject"), ("DocumentReference", "subject"), ("Consent", "patient")] {
+        for group in patients.chunks(50) {
+            let all = group.iter().map(|id| format!("Patient/{id}")).collect::<Vec<_>>().join(",");
+            let found = get(&format!("{fhir}/{kind}?{role}={all}&_summary=count"));
+            assert_eq!(found["total"], group.len(), "{kind}");
+        }
+    }
 }

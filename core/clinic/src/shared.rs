@@ -10,7 +10,7 @@ use std::time::Duration;
 /// How long to wait for whoever uses the folder: a backup of many photos takes minutes.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// An open store that has let go of its folder; it takes it for each [`SharedClinic::with`]. One per folder.
+/// An open store that has let go of its folder; it takes it for each [`SharedClinic::lend`]. One per folder.
 #[derive(Debug)]
 pub struct SharedClinic {
     clinic: Clinic,
@@ -39,7 +39,7 @@ impl SharedClinic {
     ///
     /// # Errors
     /// When the folder stays in use, its key was changed meanwhile, or `act` fails.
-    pub fn with<T>(&mut self, act: impl FnOnce(&mut Clinic) -> Result<T, ClinicError>) -> Result<T, ClinicError> {
+    pub fn lend<T>(&mut self, act: impl FnOnce(&mut Clinic) -> Result<T, ClinicError>) -> Result<T, ClinicError> {
         wait_for(&self.clinic.lock, PATIENCE)?;
         let done = match self.clinic.ring.reload() {
             Ok(true) => act(&mut self.clinic),

@@ -9,7 +9,8 @@ use crate::kernels::pointwise::{self, Grouped};
 use crate::kernels::{Epilogue, Layout, SMALL_PLANE};
 use crate::memory::Floats;
 use crate::simd::{Generic, Isa, Simd, dispatch};
-use crate::{Activation, NetworkError, Node, Plan, threads};
+use crate::threads::Crew;
+use crate::{Activation, NetworkError, Node, Plan};
 use candle_core::{CpuStorage, CustomOp1, Shape};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -26,6 +27,7 @@ const BLOCK: usize = 64;
 pub(crate) struct Program {
     isa: Isa,
     threads: usize,
+    crew: Crew,
     size: usize,
     input: Layout,
     steps: Vec<Step>,
@@ -176,6 +178,7 @@ impl Program {
                 Ok(Program {
                     isa,
                     threads,
+                    crew: Crew::new(threads),
                     size,
                     input: layouts[&0],
                     steps,
@@ -207,7 +210,7 @@ impl Program {
                 let Self(program, arena, picture) = self;
                 let units: Vec<usize> =
                     program.steps.iter().map(|step| step.units + usize::from(step.border.is_some())).collect();
-                threads::walk(program.threads, &units, |worker, step, unit| {
+                program.crew.walk(&units, |worker, step, unit| {
                     // SAFETY: steps run one after the other, and the units of a step write apart: pixels, rows or channels of their own, or
                     // the border; `worker` is this thread's own number. `place` made all layouts lie within `program.values` floats.
                     unsafe {

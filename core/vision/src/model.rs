@@ -247,6 +247,13 @@ impl ImageModel {
         &self.labels
     }
 
+    /// The shorter side, pixels, from which on a photo has all the detail that a look uses: half as much again as the network's input, so
+    /// that the last reduction still averages.
+    #[must_use]
+    pub fn least_side(&self) -> u32 {
+        self.manifest.input.size.saturating_mul(3) / 2
+    }
+
     /// Looks at a photo alone. No I/O.
     ///
     /// # Errors
