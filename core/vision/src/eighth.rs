@@ -469,7 +469,7 @@ const END: u16 = 0x80;
 
 impl Run {
     fn new(passed: u8, end: bool, bits: u8) -> Self {
-        Self(u16::from(passed) << 8 | u16::from(end) * END | u16::from(bits))
+        Self((u16::from(passed) << 8) | (u16::from(end) * END) | u16::from(bits))
     }
 
     #[inline]
