@@ -44,7 +44,8 @@ fn refused(home: &Home, args: &[&str], variables: &[(&str, &str)], zh: &str, en:
 
 #[test]
 fn setting_up_says_what_a_lost_key_and_phrase_would_mean() {
-    let commands: [(&[&str], &[(&str, &str)]); 3] = [
+    type Call = (&'static [&'static str], &'static [(&'static str, &'static str)]);
+    let commands: [Call; 3] = [
         (&["patient", "add", "王小明"], &[]),
         (&["phrase"], &[]),
         (&["doctor", "add", "李医生"], &[("BAREFOOT_NEW_PIN", "246810")]),

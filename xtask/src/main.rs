@@ -1,5 +1,6 @@
 //! `cargo xtask`: what a developer runs beside cargo itself.
 
+mod android;
 mod arm;
 mod battery;
 mod bindings;
@@ -21,6 +22,8 @@ cargo xtask fuzz-text S [SEED]   feed garbled texts to every text entrance for S
 cargo xtask render-sample FILE   draw the sample photo that the README uses
 cargo xtask battery [ROW...]     the fault battery at its bars per release
 cargo xtask test LANGUAGE        generate a language's bindings and run tests/scenarios through them
+cargo xtask test android         the Android shell's models and screens over the real core; prints where pictures of the screens lie
+cargo xtask android              the Android shell as a signed APK (android/README.md)
 cargo xtask size                 the stripped size of the phones' library
 cargo xtask encyclopedia FILE    compile the encyclopedia into a file, for a library that does not carry it
 cargo xtask bench inference [--pack DIR...] [--threads 1,2] [--rounds N] [--peers A,B] [--photo] [--json FILE]
@@ -29,7 +32,7 @@ cargo xtask setup peers          install and build those engines
 cargo xtask setup arm            install qemu, the cross linker and Rust's library for ARM
 cargo xtask test arm             core/nn under qemu on two processors; checked for Android and iOS
 cargo xtask setup [NAME...]      install into the cache: the servers that the tests of sync need (fhir, tus, oidc; without a name,
-                                 these three), the tools of a language (kotlin, swift, python)";
+                                 these three), the tools of a language (kotlin, swift, python, android)";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -47,6 +50,8 @@ fn main() -> ExitCode {
         ["setup"] => setup::run(&[]),
         ["setup", ref names @ ..] => names.iter().try_for_each(|name| set_up(name)),
         ["test", "arm"] => arm::test(),
+        ["test", "android"] => android::test(),
+        ["android"] => android::pack(),
         ["test", language] => bindings::test(language),
         _ => {
             say(USAGE);
@@ -65,6 +70,7 @@ fn main() -> ExitCode {
 fn set_up(name: &str) -> Result<(), Box<dyn std::error::Error>> {
     match name {
         "kotlin" | "swift" | "python" => bindings::setup(name),
+        "android" => android::setup(),
         "peers" => inference::setup(),
         "arm" => arm::setup(),
         server => setup::run(&[server]),

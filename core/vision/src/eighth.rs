@@ -616,8 +616,10 @@ mod tests {
                 for channel in 0..3 {
                     let sum: u32 = (0..64).map(|at| u32::from(full.get_pixel(8 * x + at % 8, 8 * y + at / 8).0[channel])).sum();
                     let (mean, got) = (sum as f32 / 64.0, f32::from(pixel.0[channel]));
-                    // Rounding of coarse quantisers and of colour between blocks.
-                    prop_assert!((mean - got).abs() <= 6.0, "{} for {} at {}, {}", got, mean, x, y);
+                    // Rounding of coarse quantisers; and where colour is coarser than light, its detail inside of a block is lost.
+                    let exact = kind.grey || matches!(kind.sampling, SamplingFactor::F_1_1);
+                    let most = if exact { 6.0 } else { 16.0 };
+                    prop_assert!((mean - got).abs() <= most, "{} for {} at {}, {}", got, mean, x, y);
                 }
             }
         }

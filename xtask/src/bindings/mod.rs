@@ -6,7 +6,9 @@ mod python;
 mod size;
 mod swift;
 
+pub(crate) use kotlin::{kotlin, kotlinc};
 pub(crate) use size::size;
+pub(crate) use swift::mirror;
 
 use std::env;
 use std::fs;
@@ -61,7 +63,7 @@ pub(crate) fn generate(language: &str, out: &Path) -> Outcome<()> {
 }
 
 /// A fresh folder for what is generated, compiled and not kept.
-fn stage(language: &str) -> Outcome<PathBuf> {
+pub(crate) fn stage(language: &str) -> Outcome<PathBuf> {
     let stage = target()?.join("bindings").join(language);
     let _ = fs::remove_dir_all(&stage);
     fs::create_dir_all(&stage)?;
@@ -84,7 +86,7 @@ pub(crate) fn cache() -> Outcome<PathBuf> {
 }
 
 /// Installs Debian packages whose program is not there.
-fn programs(wanted: &[(&str, &str)]) -> Outcome<()> {
+pub(crate) fn programs(wanted: &[(&str, &str)]) -> Outcome<()> {
     let on_path = |name: &str| {
         env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(name).is_file()))
     };

@@ -45,7 +45,7 @@ pub(super) fn setup() -> Outcome<()> {
 }
 
 /// The mirror that this machine's own apt uses.
-fn mirror() -> Outcome<String> {
+pub(crate) fn mirror() -> Outcome<String> {
     let new = fs::read_to_string("/etc/apt/sources.list.d/debian.sources").unwrap_or_default();
     let old = fs::read_to_string("/etc/apt/sources.list").unwrap_or_default();
     let named = new.lines().find_map(|line| line.strip_prefix("URIs:"));

@@ -232,10 +232,11 @@ final class ScenarioTests: XCTestCase {
   func testErrors() throws { try run("errors") }
   func testProgress() throws { try run("progress") }
   func testCancel() throws { try run("cancel") }
+  func testSync() throws { try run("sync") }
 
   func testEveryScenarioIsRun() throws {
     let files = try FileManager.default.contentsOfDirectory(atPath: Self.repository.appendingPathComponent("tests/scenarios").path)
-    let known = ["cancel", "diagnose", "errors", "lock", "progress", "record", "search"].map { $0 + ".json" }
+    let known = ["cancel", "diagnose", "errors", "lock", "progress", "record", "search", "sync"].map { $0 + ".json" }
     XCTAssertEqual(files.sorted(), known)
   }
 
