@@ -33,6 +33,7 @@ mod photo;
 mod retention;
 mod seal;
 mod server;
+mod shared;
 mod store;
 mod work;
 
@@ -58,4 +59,5 @@ pub use parcel::{Parcel, Received};
 pub use patient::{NewPatient, Patient};
 pub use retention::Purged;
 pub use server::{Answer, FromServer, RecordDelivery, Review, ServerCopy};
+pub use shared::SharedClinic;
 pub use store::{Clinic, SignIn, Verification, sign_in};
