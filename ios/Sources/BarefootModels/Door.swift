@@ -11,7 +11,7 @@ public final class Door {
 
   /// The twelve words of a recovery phrase open too.
   public private(set) var hasPhrase = false
-  public private(set) var doctor: DoctorAtDoor?
+  public var doctor: DoctorAtDoor?
   public var pin = ""
   public private(set) var opening = false
   public private(set) var failure: String?
@@ -32,10 +32,6 @@ public final class Door {
     case .failed(let words): failure = words
     case .waiting: break
     }
-  }
-
-  public func choose(_ doctor: DoctorAtDoor?) {
-    self.doctor = doctor
   }
 
   /// Tries to open. `needed` is said when no doctor is chosen or no PIN is typed.
@@ -119,7 +115,7 @@ public final class Doctors {
   /// Reads the list, at first and again.
   public func list() async {
     switch await session.onRecords({ (try $0.doctors().filter(\.canSignIn), try $0.hasRecoveryPhrase()) }) {
-    case .here(let (doctors, hasPhrase)):
+    case .here((let doctors, let hasPhrase)):
       all = .here(doctors)
       self.hasPhrase = hasPhrase
     case .failed(let words): all = .failed(words)

@@ -198,7 +198,8 @@ final class ModelsTests: XCTestCase, @unchecked Sendable {
       session.path.back(from: .answer(answer))
       return answer.verdict
     }
-    guard case .badPhoto(let reasons) = try await verdict("docs/encyclopedia.png") else { return XCTFail("a white page") }
+    let white = try await verdict("docs/encyclopedia.png")
+    guard case .badPhoto(let reasons) = white else { return XCTFail("a white page: \(white)") }
     XCTAssertTrue(reasons.contains { $0.contains("过曝") }, "\(reasons)")
     let dark = try await verdict("docs/android/12-phrase-en.png")
     XCTAssertEqual(dark, .notSkin)

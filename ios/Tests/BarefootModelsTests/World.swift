@@ -48,7 +48,7 @@ final class Phone {
   func session(_ language: Language = .zh) throws -> Session {
     let (encyclopedia, assessor) = try Self.core.get()
     return Session(
-      encyclopedia: encyclopedia, assessor: assessor, folder: folder.appendingPathComponent("clinic"), vault: vault,
+      encyclopedia: encyclopedia, assessor: assessor, folder: folder, vault: vault,
       settings: settings, language: language)
   }
 
