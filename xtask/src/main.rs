@@ -24,6 +24,7 @@ cargo xtask render-sample FILE   draw the sample photo that the README uses
 cargo xtask battery [ROW...]     the fault battery at its bars per release
 cargo xtask test LANGUAGE        generate a language's bindings and run tests/scenarios through them
 cargo xtask test android         the Android shell's models and screens over the real core; prints where pictures of the screens lie
+cargo xtask test ios             the iOS shell's models over the real core; its views parsed and checked for style
 cargo xtask android              the Android shell as a signed APK (android/README.md)
 cargo xtask size                 the stripped size of the phones' library
 cargo xtask encyclopedia FILE    compile the encyclopedia into a file, for a library that does not carry it

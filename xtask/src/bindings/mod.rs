@@ -1,6 +1,7 @@
 //! The bindings: `cargo xtask setup LANGUAGE` fetches a language's tools into the cache, `cargo xtask test LANGUAGE` generates its
-//! code, compiles it and runs tests/scenarios.
+//! code, compiles it and runs tests/scenarios. `cargo xtask test ios` tests the iOS shell, which stands on Swift's.
 
+mod ios;
 mod kotlin;
 mod python;
 mod size;
@@ -20,7 +21,7 @@ use std::process::Command;
 pub(crate) fn setup(language: &str) -> Outcome<()> {
     match language {
         "kotlin" => kotlin::setup(),
-        "swift" => swift::setup(),
+        "swift" | "ios" => swift::setup(),
         "python" => python::setup(),
         other => Err(format!("{other} has no bindings: take kotlin, swift or python").into()),
     }
@@ -33,6 +34,7 @@ pub(crate) fn test(language: &str) -> Outcome<()> {
     match language {
         "kotlin" => kotlin::test(),
         "swift" => swift::test(),
+        "ios" => ios::test(),
         _ => python::test(),
     }
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 const RELEASE: &str = "trixie";
 const PACKAGES: [&str; 4] = ["swiftlang", "libc6-dev", "libstdc++-14-dev", "gcc"];
 
-fn system() -> Outcome<PathBuf> {
+pub(super) fn system() -> Outcome<PathBuf> {
     Ok(cache()?.join(format!("swift-{RELEASE}")))
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn mirror() -> Outcome<String> {
 }
 
 /// Runs a shell line inside, with `/proc` (the compiler finds its own libraries by it) and one folder of ours as `/work`.
-fn inside(root: &Path, work: Option<&Path>, line: &str) -> Outcome<()> {
+pub(super) fn inside(root: &Path, work: Option<&Path>, line: &str) -> Outcome<()> {
     let mut mounts = String::from("mount -t proc proc \"$0/proc\"");
     if work.is_some() {
         mounts.push_str(" && mkdir -p \"$0/work\" && mount --bind \"$1\" \"$0/work\"");
@@ -72,18 +72,24 @@ fn inside(root: &Path, work: Option<&Path>, line: &str) -> Outcome<()> {
         .arg(format!("export HOME=/root PATH=/usr/local/bin:/usr/bin:/bin; {line}")))
 }
 
-pub(super) fn test() -> Outcome<()> {
-    let stage = stage("swift")?;
-    let package = stage.join("package");
-    copy(&crate::root().join("bindings/swift"), &package)?;
-    let generated = stage.join("generated");
+/// Writes the Swift package over freshly generated code.
+pub(super) fn package(into: &Path) -> Outcome<()> {
+    copy(&crate::root().join("bindings/swift"), into)?;
+    let generated = into.join("generated");
     generate("swift", &generated)?;
-    fs::rename(generated.join("Barefoot.swift"), package.join("Sources/Barefoot/Generated.swift"))?;
-    fs::rename(generated.join("BarefootFFI.h"), package.join("Sources/BarefootFFI/BarefootFFI.h"))?;
+    fs::rename(generated.join("Barefoot.swift"), into.join("Sources/Barefoot/Generated.swift"))?;
+    fs::rename(generated.join("BarefootFFI.h"), into.join("Sources/BarefootFFI/BarefootFFI.h"))?;
+    Ok(fs::remove_dir_all(generated)?)
+}
+
+pub(super) fn test() -> Outcome<()> {
+    let package = stage("swift")?.join("package");
+    self::package(&package)?;
     let library = library()?;
     fs::copy(&library, package.join(library.file_name().ok_or("the library has no name")?))?;
     // What the scenarios name, at the paths that they name.
     copy(&crate::root().join("tests/scenarios"), &package.join("repository/tests/scenarios"))?;
+    copy(&crate::root().join("tests/data/trust"), &package.join("repository/tests/data/trust"))?;
     fs::create_dir_all(package.join("repository/docs"))?;
     fs::copy(crate::root().join("docs/sample.jpg"), package.join("repository/docs/sample.jpg"))?;
     fs::copy(crate::root().join("README.md"), package.join("repository/README.md"))?;

@@ -26,11 +26,7 @@ extension Assessor {
     onProgress: (@Sendable (_ done: UInt64, _ total: UInt64) -> Void)? = nil
   ) async throws -> Assessed {
     let job = begin(request: request, clinic: clinic)
-    return try await withTaskCancellationHandler {
-      try await offThread { try job.run(listener: onProgress.map(Listener.init)) }
-    } onCancel: {
-      job.cancel()
-    }
+    return try await offThread(cancel: job.cancel) { try job.run(listener: onProgress.map(Listener.init)) }
   }
 }
 
@@ -40,11 +36,17 @@ extension Clinic {
     to file: String, onProgress: (@Sendable (_ done: UInt64, _ total: UInt64) -> Void)? = nil
   ) async throws -> BackupReport {
     let job = beginBackup(file: file)
-    return try await withTaskCancellationHandler {
-      try await offThread { try job.run(listener: onProgress.map(Listener.init)) }
-    } onCancel: {
-      job.cancel()
-    }
+    return try await offThread(cancel: job.cancel) { try job.run(listener: onProgress.map(Listener.init)) }
+  }
+}
+
+extension Sync {
+  /// Sends what may leave and fetches answers, off the caller's thread. Cancelling the task stops it; what is settled stays settled.
+  public func run(
+    with server: SyncServer, onProgress: (@Sendable (_ done: UInt64, _ total: UInt64) -> Void)? = nil
+  ) async throws -> SyncReport {
+    let job = begin(server: server)
+    return try await offThread(cancel: job.cancel) { try job.run(listener: onProgress.map(Listener.init)) }
   }
 }
 
@@ -60,11 +62,17 @@ private final class Listener: ProgressListener {
   }
 }
 
-/// Runs blocking work on a thread that is not one of Swift concurrency's few.
-private func offThread<T: Sendable>(_ work: @escaping @Sendable () throws -> T) async throws -> T {
-  try await withCheckedThrowingContinuation { continuation in
-    DispatchQueue.global(qos: .userInitiated).async {
-      continuation.resume(with: Result(catching: work))
+/// Runs blocking work on a thread that is not one of Swift concurrency's few; `cancel` stops it when the task is cancelled.
+private func offThread<T: Sendable>(
+  cancel: @escaping @Sendable () -> Void, _ work: @escaping @Sendable () throws -> T
+) async throws -> T {
+  try await withTaskCancellationHandler {
+    try await withCheckedThrowingContinuation { continuation in
+      DispatchQueue.global(qos: .userInitiated).async {
+        continuation.resume(with: Result(catching: work))
+      }
     }
+  } onCancel: {
+    cancel()
   }
 }
