@@ -24,9 +24,10 @@ struct Row {
 const CLINIC: &str = "barefoot-clinic";
 const SYNC: &str = "barefoot-sync";
 const APP: &str = "barefoot-app";
+const TRUST: &str = "barefoot-trust";
 const VISION: &str = "barefoot-vision";
 
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 23] = [
     Row { number: "1", package: CLINIC, test: "kill", only: "", rounds: &[("CAPTURE_KILLS", "10000")] },
     Row { number: "1", package: APP, test: "servers", only: "killed_while", rounds: &[("SYNC_KILLS", "2000")] },
     Row {
@@ -62,6 +63,8 @@ const ROWS: [Row; 21] = [
         rounds: &[("MIGRATION_CUTS", "1000"), ("ALLOCATION_STRIDE", "1")],
     },
     Row { number: "14", package: CLINIC, test: "backup", only: "", rounds: &[("BACKUPS", "1000")] },
+    Row { number: "15", package: TRUST, test: "packs", only: "", rounds: &[] },
+    Row { number: "16", package: TRUST, test: "credentials", only: "", rounds: &[] },
     Row { number: "17", package: VISION, test: "battery", only: "exif", rounds: &[] },
     Row { number: "19", package: SYNC, test: "merge", only: "", rounds: &[("MERGES", "1000000")] },
     Row { number: "20", package: CLINIC, test: "records", only: "consent", rounds: &[("HISTORIES", "1000")] },

@@ -275,8 +275,9 @@ mod tests {
         for row in 0..4 {
             let one = format!("(SELECT id FROM diagnosis ORDER BY id LIMIT 1 OFFSET {row})");
             tricks.push(format!("UPDATE diagnosis SET disease = 'eczema' WHERE id = {one}"));
+            tricks.push(format!("UPDATE diagnosis SET standing = 'verified' WHERE id = {one}"));
             tricks.push(format!("DELETE FROM diagnosis WHERE id = {one}"));
-            tricks.push(format!("INSERT INTO diagnosis SELECT id || 'x', encounter_id, made_at, author, disease, words, certainty FROM diagnosis WHERE id = {one}"));
+            tricks.push(format!("INSERT INTO diagnosis SELECT id || 'x', encounter_id, made_at, author, disease, words, certainty, standing FROM diagnosis WHERE id = {one}"));
         }
         tricks.push("DELETE FROM audit; DELETE FROM audit_head".to_owned());
         for trick in tricks {
