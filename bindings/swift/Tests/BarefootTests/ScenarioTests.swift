@@ -236,6 +236,7 @@ final class ScenarioTests: XCTestCase {
   func testErrors() throws { try run("errors") }
   func testProgress() throws { try run("progress") }
   func testCancel() throws { try run("cancel") }
+  func testStanding() throws { try run("standing") }
   func testSync() throws { try run("sync") }
 
   func testEveryScenarioIsRun() throws {
