@@ -39,9 +39,10 @@ pub(crate) fn test(language: &str) -> Outcome<()> {
     }
 }
 
-/// Compiles the library with its symbols, which the generator reads.
+/// Compiles the library with its symbols, which the generator reads. The whole workspace, as `cargo test` does: a selection would
+/// unify other features and compile candle once more.
 pub(crate) fn build() -> Outcome<()> {
-    run(Command::new(env!("CARGO")).args(["build", "--locked", "-p", "barefoot-ffi", "-p", "barefoot-uniffi-bindgen"]))
+    run(Command::new(env!("CARGO")).args(["build", "--locked", "--workspace"]))
 }
 
 /// The library of [`build`].
