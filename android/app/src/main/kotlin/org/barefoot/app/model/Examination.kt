@@ -110,7 +110,8 @@ class Examination(private val session: Session) : Model() {
             // A cancelled job's answer is not wanted any more.
             if (job !== started) return@run
             job = null
-            result.onSuccess { session.path.open(Answer(session, it)) }.onFailure { fail(session.words(it)) }
+            // Nor is one that comes when the doctor has gone elsewhere, or locked the records.
+            result.onSuccess { if (session.path.here === this) session.path.open(Answer(session, it)) }.onFailure { fail(session.words(it)) }
         }
     }
 

@@ -30,9 +30,16 @@ class ModelsTest {
         }
     }
 
+    /** What the doctor does while the next work is done. */
+    private var meanwhile: (() -> Unit)? = null
+
     /** Runs where it is asked to: no test waits for a clock. */
     private val work = object : Work {
-        override fun <T> run(job: () -> T, done: (Result<T>) -> Unit) = done(runCatching(job))
+        override fun <T> run(job: () -> T, done: (Result<T>) -> Unit) {
+            val result = runCatching(job)
+            meanwhile.also { meanwhile = null }?.invoke()
+            done(result)
+        }
 
         override fun <T> runApart(job: () -> T, done: (Result<T>) -> Unit) = run(job, done)
     }
@@ -99,6 +106,18 @@ class ModelsTest {
         recovery.phrase = words.joinToString(" ")
         recovery.open()
         session.here<Doctors>()
+    }
+
+    @Test
+    fun `an answer that comes when the records are locked does not show itself`() {
+        val session = opened()
+        session.here<Home>().examine()
+        val examination = session.here<Examination>()
+        examination.text = "环形红斑，瘙痒"
+        meanwhile = session::lock
+        examination.assess("needed")
+        session.here<Door>()
+        assertFalse(examination.working)
     }
 
     @Test
