@@ -10,6 +10,9 @@ pub struct Plan {
     pub nodes: Vec<Node>,
     /// Which values are the answer.
     pub outputs: Outputs,
+    /// The least and the largest number of each value, by id, where it may be kept in 8 bits; `None`, or nothing, where not.
+    #[serde(default)]
+    pub ranges: Vec<Option<[f32; 2]>>,
 }
 
 /// The values that a pack's user reads.
@@ -110,6 +113,14 @@ impl Node {
             | Self::GlobalAvgPool { input }
             | Self::MaxPool { input, .. }
             | Self::Linear { input, .. } => std::slice::from_ref(input),
+        }
+    }
+
+    /// What follows its sum.
+    pub(crate) fn act(&self) -> Activation {
+        match self {
+            Self::Conv { act, .. } | Self::Add { act, .. } | Self::Linear { act, .. } => *act,
+            Self::Scale { .. } | Self::MaxPool { .. } | Self::GlobalAvgPool { .. } => Activation::None,
         }
     }
 }
