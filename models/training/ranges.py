@@ -1,4 +1,4 @@
-"""Which numbers each value of the network takes: what 8-bit inference (docs/inference.md) spreads its 256 steps over."""
+"""Which numbers each channel of each value takes: what 8-bit inference (docs/inference.md) spreads its 256 steps over."""
 
 from __future__ import annotations
 
@@ -10,61 +10,58 @@ from network import Net
 from train import MEAN, STD
 
 PICTURES = 256
-BINS = 4096
+SAMPLES = 16
+"""Pixels of each value that are drawn from each picture."""
 STEPS = 255
-SHARES = np.linspace(0.3, 1.0, 71)
-"""Shares of the span that are tried on either side of zero."""
+SHARES = np.linspace(0.5, 1.0, 26)
+"""Shares of a channel's span that are tried, on either side of zero."""
 
 
-def histograms(net: Net, pictures: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each value, how many of its numbers fall where: counts and the bins' edges. Two passes: the ends, then the counts."""
-    ends: list[tuple[float, float]] = []
-    counts: list[np.ndarray] = []
-    for counting in (False, True):
-        for i in range(0, len(pictures), 16):
-            x = (torch.from_numpy(np.ascontiguousarray(pictures[i : i + 16])).float() / 255 - MEAN) / STD
-            for at, value in enumerate(net.values(x.contiguous(memory_format=torch.channels_last))):
-                low, high = min(0.0, value.min().item()), max(0.0, value.max().item())
-                if counting:
-                    counts[at] += torch.histc(value.float(), BINS, *ends[at]).numpy()
-                elif i == 0:
-                    ends.append((low, high))
-                    counts.append(np.zeros(BINS))
-                else:
-                    ends[at] = (min(ends[at][0], low), max(ends[at][1], high))
-    return [(c, np.linspace(low, high, BINS + 1)) for c, (low, high) in zip(counts, ends, strict=True)]
+def sampled(net: Net, pictures: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each value that may be bytes: some of its numbers, and the ends of all of them, `[n, channels]` each."""
+    draw = torch.Generator().manual_seed(0)
+    numbers: list[list[np.ndarray]] = []
+    ends: list[np.ndarray] = []
+    for i, picture in enumerate(pictures):
+        x = (torch.from_numpy(np.array(picture)).float() / 255 - MEAN) / STD
+        for at, value in enumerate(net.values(x[None])):
+            flat = value[0].reshape(value.shape[1], -1).T
+            some = flat[torch.randint(len(flat), (SAMPLES,), generator=draw)].numpy()
+            least, most = flat.min(0).values.numpy(), flat.max(0).values.numpy()
+            if i == 0:
+                numbers.append([])
+                ends.append(np.stack([least, most]))
+            numbers[at].append(some)
+            ends[at] = np.stack([np.minimum(ends[at][0], least), np.maximum(ends[at][1], most)])
+    return [(np.concatenate(n), e) for n, e in zip(numbers, ends, strict=True)]
 
 
-def best_range(counts: np.ndarray, edges: np.ndarray) -> list[float]:
-    """The range whose bytes are least wrong on average (in squares): narrow steps against numbers cut off."""
-    middle = (edges[:-1] + edges[1:]) / 2
-    best, least = [float(edges[0]), float(edges[-1])], np.inf
-    lows = SHARES * edges[0] if edges[0] < 0 else np.zeros(1)
-    for low in lows:
-        below = (np.maximum(low - middle, 0) ** 2 * counts).sum()
-        for high in SHARES * edges[-1]:
-            above = (np.maximum(middle - high, 0) ** 2 * counts).sum()
-            inside = counts[(middle > low) & (middle < high) & (counts > 0)].sum()
-            error = below + above + inside * ((high - low) / STEPS) ** 2 / 12
-            if error < least:
-                best, least = [float(low), float(high)], error
+def best_ends(numbers: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Per channel, the ends whose bytes are least wrong in squares: narrow steps against numbers cut off."""
+    low, high = np.minimum(ends[0], 0), np.maximum(ends[1], 0)
+
+    def error(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        outside = numbers - np.clip(numbers, low, high)
+        return (outside**2).mean(0) + ((high - low) / STEPS) ** 2 / 12
+
+    best, least = np.stack([low, high]), error(low, high)
+    for share in SHARES:
+        for other in SHARES if (low < 0).any() else [1.0]:
+            tried = np.stack([low * other, high * share])
+            wrong = error(*tried)
+            best, least = np.where(wrong < least, tried, best), np.minimum(wrong, least)
     return best
 
 
 @torch.inference_mode()
-def ranges(net: Net, pictures: np.ndarray) -> list[list[float] | None]:
-    """A range for every value that may be bytes, by id; `pictures` `[n, 3, size, size]` of 8 bits are training pictures."""
+def ranges(net: Net, pictures: np.ndarray) -> dict[str, Tensor]:
+    """`ranges.ID` `[2, channels]` for every value that may be bytes; `pictures` `[n, 3, size, size]` are training pictures."""
     pick = np.linspace(0, len(pictures) - 1, min(PICTURES, len(pictures))).astype(int)
-    found: list[list[float] | None] = []
     answers = set(net.network["outputs"].values())
-    nodes = net.network["nodes"]
-    for id, (counts, edges) in enumerate(histograms(net, pictures[pick])):
-        node = nodes[id - 1] if id else {}
-        # A picture's own 256 steps.
-        if id == 0:
-            found.append([-MEAN / STD, (1 - MEAN) / STD])
-        elif id in answers or node["op"] not in ("conv", "add") or node.get("name") == "scope_view":
-            found.append(None)
-        else:
-            found.append([float(f"{end:.5g}") for end in best_range(counts, edges)])
+    # The picture's own 256 steps.
+    found = {"ranges.0": torch.tensor([[-MEAN / STD], [(1 - MEAN) / STD]])}
+    for id, (numbers, ends) in enumerate(sampled(net, pictures[pick])):
+        node = net.network["nodes"][id - 1] if id else {"op": "picture"}
+        if node["op"] in ("conv", "add") and id not in answers and node.get("name") != "scope_view":
+            found[f"ranges.{id}"] = torch.from_numpy(best_ends(numbers, ends))
     return found

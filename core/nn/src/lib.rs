@@ -50,7 +50,7 @@ pub struct Answer {
 pub enum Precision {
     /// 32-bit floats.
     Float,
-    /// 8-bit whole numbers wherever the description gives a value's range, floats elsewhere.
+    /// 8-bit whole numbers wherever the weights file holds a value's range, floats elsewhere.
     Int8,
 }
 
@@ -66,7 +66,7 @@ const MOST_THREADS: usize = 4;
 
 impl Network {
     /// Builds a network from `network.json` and the bytes of `weights.safetensors` (f16 or f32) for pictures of `size` x `size` pixels, with
-    /// the processor's quickest instructions on as many threads as it has cores (at most four), in 8 bits where the description gives ranges. No I/O.
+    /// the processor's quickest instructions on as many threads as it has cores (at most four), in 8 bits where the weights hold ranges. No I/O.
     ///
     /// # Errors
     /// When the description is not readable, does not fit together, or a weight is missing.

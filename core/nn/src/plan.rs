@@ -10,9 +10,6 @@ pub struct Plan {
     pub nodes: Vec<Node>,
     /// Which values are the answer.
     pub outputs: Outputs,
-    /// The least and the largest number of each value, by id, where it may be kept in 8 bits; `None`, or nothing, where not.
-    #[serde(default)]
-    pub ranges: Vec<Option<[f32; 2]>>,
 }
 
 /// The values that a pack's user reads.

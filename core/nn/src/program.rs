@@ -171,6 +171,16 @@ impl Operation<'_> {
         }
     }
 
+    /// The values around which it reads zeros.
+    fn padded(&self) -> Vec<usize> {
+        let read = match self {
+            Self::Conv { layer, input, .. } => vec![(layer, *input)],
+            Self::Pair { wide, input, middle, depthwise, .. } => vec![(wide, *input), (depthwise, *middle)],
+            _ => Vec::new(),
+        };
+        read.into_iter().filter(|(layer, _)| layer.pad != [0; 4]).map(|(_, id)| id).collect()
+    }
+
     fn inputs_mut(&mut self) -> Vec<&mut usize> {
         match self {
             Self::Conv { input, residual, .. } => std::iter::once(input).chain(residual).collect(),
@@ -217,16 +227,16 @@ impl Program {
                     Precision::Int8 => in_bytes(plan, operations, weights),
                 };
                 let (layouts, arena) = place::<S>(plan, &operations, weights, size, &bytes)?;
-                let input_bytes = bytes.get(&0).copied();
+                let input_bytes = bytes.get(&0).cloned();
                 let picture =
-                    Step { work: Work::Picture, units: threads, border: border(layouts[&0], input_bytes, isa8) };
+                    Step { work: Work::Picture, units: threads, border: border(layouts[&0], input_bytes.as_ref(), isa8) };
                 let steps = std::iter::once(Ok(picture))
                     .chain(operations.iter().map(|op| {
                         let (work, units) = match bytes.contains_key(&op.inputs()[0]) {
                             true => simd8::dispatch(isa8, Pack8 { op, layouts: &layouts, bytes: &bytes, weights, threads }),
                             false => work::<S>(op, &layouts, &bytes, weights, threads),
                         }?;
-                        let border = border(layouts[&op.output()], bytes.get(&op.output()).copied(), isa8);
+                        let border = border(layouts[&op.output()], bytes.get(&op.output()), isa8);
                         Ok(Step { work, units, border })
                     }))
                     .collect::<Result<Vec<_>, NetworkError>>()?;
@@ -456,7 +466,7 @@ impl Generic8 for Unit8<'_> {
             match work {
                 Work::Picture => {
                     let rows = share(program.size);
-                    if let Some(quant) = program.input_bytes {
+                    if let Some(quant) = &program.input_bytes {
                         convert::picture(simd, arena, &program.input, quant, picture, rows);
                     }
                 }
@@ -471,9 +481,9 @@ impl Generic8 for Unit8<'_> {
                     }
                 }
                 Work::Depthwise8(depthwise) => depthwise.run(simd, arena, scratch, unit),
-                Work::Mean8 { input, output, quant } => convert::mean(simd, arena, input, output, *quant),
+                Work::Mean8 { input, output, quant } => convert::mean(simd, arena, input, output, quant),
                 Work::Quantise { input, output, quant } => {
-                    convert::quantise(simd, arena, input, output, *quant, share(output.rows));
+                    convert::quantise(simd, arena, input, output, quant, share(output.rows));
                 }
                 _ => {}
             }
@@ -580,14 +590,19 @@ type Bytes = HashMap<usize, Quant>;
 /// kept in bytes when no other operation and nobody outside reads it; where both kinds read it, it is kept in floats, and a conversion follows.
 fn in_bytes<'a>(plan: &Plan, operations: Vec<Operation<'a>>, weights: &Named) -> (Vec<Operation<'a>>, Bytes) {
     let mut floats: HashSet<usize> = [plan.outputs.map, plan.outputs.features, plan.outputs.logits].into();
+    // What reads a border of zeros needs one byte that is 0.0 in every channel.
+    let padded: HashSet<usize> = operations.iter().flat_map(Operation::padded).collect();
     let quant = |id: usize| {
-        let [low, high] = (*plan.ranges.get(id)?)?;
+        let (_, ends) = weights.get(&format!("ranges.{id}"))?;
         let act = id.checked_sub(1).map_or(Activation::None, |node| plan.nodes[node].act());
-        match epilogue(act) {
-            Epilogue::Clamp { .. } if id == 0 => Quant::exact([low, high]),
-            Epilogue::Clamp { low: least, high: most } => Quant::of([low.max(least), high.min(most)]),
-            _ => None,
+        let Epilogue::Clamp { low, high } = epilogue(act) else { return None };
+        let (lows, highs) = ends.split_at(ends.len() / 2);
+        let (ends, exact) = (lows.iter().zip(highs).map(|(&low, &high)| [low, high]), id == 0);
+        if padded.contains(&id) && low < 0.0 {
+            let whole = ends.fold([0.0f32; 2], |[low, high], [l, h]| [low.min(l), high.max(h)]);
+            return Quant::of(std::iter::once(whole), [low, high], exact);
         }
+        Quant::of(ends, [low, high], exact)
     };
     let cuts = |layer: &Layer<'_>| matches!(epilogue(layer.act), Epilogue::Clamp { .. });
     let by_channel = |layer: &Layer<'_>| {
@@ -801,8 +816,8 @@ fn shares(panels: usize, pixels: usize, threads: usize) -> usize {
 }
 
 /// The border that a step fills beside its work.
-fn border(layout: Layout, bytes: Option<Quant>, isa: Isa8) -> Option<Border> {
-    let border = bytes.map_or(Border::Floats(layout), |quant| Border::Bytes(layout, simd8::stored(isa, quant.zero())));
+fn border(layout: Layout, bytes: Option<&Quant>, isa: Isa8) -> Option<Border> {
+    let border = bytes.map_or(Border::Floats(layout), |quant| Border::Bytes(layout, simd8::stored(isa, i32::from(quant.zero()))));
     (layout.border != [0; 4]).then_some(border)
 }
 
@@ -863,7 +878,7 @@ fn work<S: Simd>(
             (Work::Largest { input: layouts[input], output, size, stride, pad }, rows)
         }
         Operation::Quantise { input, output: id } => {
-            (Work::Quantise { input: layouts[input], output, quant: bytes[id] }, rows)
+            (Work::Quantise { input: layouts[input], output, quant: bytes[id].clone() }, rows)
         }
     })
 }
@@ -895,7 +910,7 @@ impl Generic8 for Pack8<'_> {
                 self.depthwise::<S>(depthwise, *middle, *id, Some(producer))?
             }
             Operation::Mean { input, .. } => {
-                (Work::Mean8 { input: layouts[input], output, quant: bytes[input] }, 1)
+                (Work::Mean8 { input: layouts[input], output, quant: bytes[input].clone() }, 1)
             }
             _ => return Err(NetworkError::Plan("only a layer or a mean may read bytes".to_owned())),
         })
@@ -903,6 +918,11 @@ impl Generic8 for Pack8<'_> {
 }
 
 impl Pack8<'_> {
+    fn ends(&self, input: usize, residual: Option<usize>, output: usize) -> Ends<'_> {
+        let residual = residual.map(|id| &self.bytes[&id]);
+        Ends { input: &self.bytes[&input], residual, output: self.bytes.get(&output) }
+    }
+
     fn dense<S: Simd8>(
         &self,
         layer: &Layer<'_>,
@@ -917,8 +937,8 @@ impl Pack8<'_> {
         let parts = int8::conv::Parts {
             input: self.layouts[&input],
             output: self.layouts[&output],
-            residual: residual.map(|id| (self.layouts[&id], self.bytes[&id])),
-            ends: Ends { input: self.bytes[&input], output: self.bytes.get(&output).copied() },
+            residual: residual.map(|id| self.layouts[&id]),
+            ends: self.ends(input, residual, output),
             weights: parameter(self.weights, layer.name, "weight")?.1,
             bias: parameter(self.weights, layer.name, "bias")?.1,
             kernel: layer.kernel,
@@ -940,7 +960,7 @@ impl Pack8<'_> {
             input: self.layouts[&input],
             output: self.layouts[&output],
             producer,
-            ends: Ends { input: self.bytes[&input], output: self.bytes.get(&output).copied() },
+            ends: self.ends(input, None, output),
             weights: parameter(self.weights, layer.name, "weight")?.1,
             bias: parameter(self.weights, layer.name, "bias")?.1,
             kernel: layer.kernel,

@@ -4,7 +4,7 @@
 //! a time.
 
 use super::super::Layout;
-use super::{Ends, Layer8, Packed, Quant};
+use super::{Ends, Layer8, Numbers, Packed};
 use crate::simd::int8::{Simd8, channel};
 use std::ops::Range;
 
@@ -18,33 +18,18 @@ pub(crate) struct Conv8 {
     /// Bytes from an output pixel's place in the input to each tap, and how many bytes are read there: a multiple of 4.
     taps: Vec<isize>,
     run: usize,
-    residual: Option<Residual>,
-    sink: Sink,
-}
-
-/// What is added before rounding, in steps of the output.
-#[derive(Debug, Clone, Copy)]
-struct Residual {
-    layout: Layout,
-    /// The stored number of 0.0, and the step.
-    zero: f32,
-    step: f32,
-}
-
-/// What becomes of a sum.
-#[derive(Debug, Clone, Copy)]
-enum Sink {
-    /// Bytes; with the stored number of 0.0.
-    Bytes { zero: i32 },
-    Floats { low: f32, high: f32 },
+    /// Added before rounding.
+    residual: Option<Layout>,
+    /// What the activation leaves, where floats are wanted.
+    floats: Option<[f32; 2]>,
 }
 
 /// What a dense convolution is made of.
 pub(crate) struct Parts<'a> {
     pub(crate) input: Layout,
     pub(crate) output: Layout,
-    pub(crate) residual: Option<(Layout, Quant)>,
-    pub(crate) ends: Ends,
+    pub(crate) residual: Option<Layout>,
+    pub(crate) ends: Ends<'a>,
     /// `[outputs][inputs][rows][columns]`.
     pub(crate) weights: &'a [f32],
     pub(crate) bias: &'a [f32],
@@ -62,9 +47,7 @@ struct Tiles<'a> {
     to: *mut u8,
     place: &'a Layout,
     first_row: usize,
-    weights: *const i8,
-    bias: *const i32,
-    scales: *const f32,
+    numbers: Numbers,
     /// The panel's first output channel.
     first: usize,
     /// The output pixel that the next tile begins with.
@@ -76,8 +59,8 @@ impl Conv8 {
     /// `None` where [`Layer8::of`] says so.
     pub(crate) fn pack<S: Simd8>(parts: Parts<'_>) -> Option<Self> {
         let Parts { input, output, ends, kernel: [kh, kw], stride, pad, .. } = parts;
-        let layer = Layer8::of(parts.weights, parts.bias, ends, S::SHIFT)?;
         let inputs = input.channels;
+        let layer = Layer8::of(parts.weights, parts.bias, [inputs, kh * kw], false, ends, S::SHIFT)?;
         let tap = |ky: usize, kx: usize| {
             (ky as isize - pad[0] as isize) * input.row() as isize
                 + (kx as isize - pad[1] as isize) * input.pixel as isize
@@ -97,18 +80,8 @@ impl Conv8 {
             });
             (packed, (0..kh * kw).map(|at| tap(at / kw, at % kw)).collect(), each * 4)
         };
-        let unit = ends.output.map_or(1.0, |output| output.scale);
-        let residual = parts.residual.map(|(layout, quant)| Residual {
-            layout,
-            zero: quant.zero + S::SHIFT as f32,
-            step: quant.scale / unit,
-        });
-        let [low, high] = parts.clamp;
-        let sink = match ends.output {
-            Some(quant) => Sink::Bytes { zero: quant.zero() + S::SHIFT },
-            None => Sink::Floats { low, high },
-        };
-        Some(Self { input, output, packed, stride, taps, run, residual, sink })
+        let floats = ends.output.is_none().then_some(parts.clamp);
+        Some(Self { input, output, packed, stride, taps, run, residual: parts.residual, floats })
     }
 
     /// Computes the output pixels `pixels` of the output channels of `panels`.
@@ -142,12 +115,12 @@ impl Conv8 {
     ) {
         debug_assert_eq!(self.packed.lanes, S::LANES);
         debug_assert_eq!(self.packed.steps * 4, self.taps.len() * self.run);
-        let (weights, bias, scales) = self.packed.panel(panel);
+        let numbers = self.packed.panel(panel);
         let vectors = self.packed.vectors(panel);
         let first = vectors.start * S::LANES;
         let columns = self.output.columns;
         let (row, column) = (pixels.start / columns, pixels.start % columns);
-        let tiles = Tiles { arena, to, place, first_row, weights, bias, scales, first, row, column };
+        let tiles = Tiles { arena, to, place, first_row, numbers, first, row, column };
         macro_rules! tiles {
             ($rows:literal, $vectors:literal) => {
                 // SAFETY: the caller's promise.
@@ -205,12 +178,12 @@ impl Conv8 {
         // SAFETY: the caller's promise.
         unsafe {
             let from = places(&self.input, self.stride, 0).map(|at| tiles.arena.add(at));
-            let mut starts = [S::start(tiles.bias); N];
+            let mut starts = [S::start(tiles.numbers.starts); N];
             for n in 1..N {
-                starts[n] = S::start(tiles.bias.add(n * S::LANES));
+                starts[n] = S::start(tiles.numbers.starts.add(n * S::LANES));
             }
             let mut sums = [starts; R];
-            let mut weights = tiles.weights;
+            let mut weights = tiles.numbers.weights;
             for &tap in &self.taps {
                 let rows = from.map(|row| row.offset(tap));
                 let mut k = 0;
@@ -229,20 +202,20 @@ impl Conv8 {
                     k += 4;
                 }
             }
-            let mut x = [[S::load(tiles.scales); N]; R];
+            let mut x = [[S::load(tiles.numbers.scales); N]; R];
             for n in 0..N {
-                let scale = S::load(tiles.scales.add(n * S::LANES));
+                let scale = S::load(tiles.numbers.scales.add(n * S::LANES));
                 for r in 0..R {
                     x[r][n] = S::mul(S::floats(sums[r][n]), scale);
                 }
             }
-            if let Some(Residual { layout, zero, step }) = &self.residual {
+            if let Some(layout) = &self.residual {
                 let more = places(layout, 1, 0).map(|at| tiles.arena.add(at + tiles.first));
                 for r in 0..R {
-                    let stored = S::widen::<N>(more[r]);
+                    let own = S::widen::<N>(more[r]);
                     for n in 0..N {
-                        let own = S::mul(S::add(stored[n], S::number(-zero)), S::number(*step));
-                        x[r][n] = S::add(x[r][n], own);
+                        let scale = S::load(tiles.numbers.residual.add(n * S::LANES));
+                        x[r][n] = S::add(x[r][n], S::mul(own[n], scale));
                     }
                 }
             }
@@ -252,13 +225,13 @@ impl Conv8 {
                 tiles.column -= columns;
                 tiles.row += 1;
             }
-            match self.sink {
-                Sink::Bytes { zero } => {
+            match self.floats {
+                None => {
                     for r in 0..R {
-                        S::narrow::<N>(x[r], zero, tiles.to.add(to[r]));
+                        S::narrow::<N>(x[r], tiles.to.add(to[r]));
                     }
                 }
-                Sink::Floats { low, high } => {
+                Some([low, high]) => {
                     let (low, high) = (S::number(low), S::number(high));
                     for r in 0..R {
                         let to = tiles.to.cast::<f32>().add(to[r]);

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// The nearest byte, before the shift of storage. Not a number is 0.
 #[inline(always)]
-fn byte(x: f32, steps: f32, zero: f32) -> i32 {
+fn byte(x: f32, (steps, zero): (f32, f32)) -> i32 {
     // `max` first: it makes a number of what is none.
     let nearest = (x * steps + zero).round_ties_even().max(0.0).min(255.0);
     nearest as i32
@@ -23,12 +23,12 @@ pub(crate) unsafe fn picture<S: Simd8>(
     simd: S,
     arena: *mut f32,
     layout: &Layout,
-    quant: Quant,
+    quant: &Quant,
     planes: &[f32],
     rows: Range<usize>,
 ) {
     let size = layout.columns;
-    let (steps, zero) = (1.0 / quant.scale, quant.zero);
+    let ways = [0, 1, 2].map(|c| quant.channel(c)).map(|(step, zero)| (1.0 / step, zero));
     simd.vectorize(
         #[inline(always)]
         || {
@@ -41,9 +41,9 @@ pub(crate) unsafe fn picture<S: Simd8>(
                 let line = |c: usize| &planes[c * size * layout.rows + y * size..][..size];
                 let (red, green, blue) = (line(0), line(1), line(2));
                 for x in 0..size {
-                    let word = byte(red[x], steps, zero)
-                        | byte(green[x], steps, zero) << 8
-                        | byte(blue[x], steps, zero) << 16;
+                    let word = byte(red[x], ways[0])
+                        | byte(green[x], ways[1]) << 8
+                        | byte(blue[x], ways[2]) << 16;
                     // Where bytes are stored signed, 128 less is the highest bit turned.
                     row[x] = (word as u32 ^ if S::SHIFT == 0 { 0 } else { 0x80_8080 }).to_le_bytes();
                 }
@@ -61,10 +61,11 @@ pub(crate) unsafe fn quantise<S: Simd8>(
     arena: *mut f32,
     from: &Layout,
     to: &Layout,
-    quant: Quant,
+    quant: &Quant,
     rows: Range<usize>,
 ) {
-    let (steps, zero) = (1.0 / quant.scale, quant.zero);
+    let ways: Vec<(f32, f32)> =
+        (0..from.channels).map(|c| quant.channel(c)).map(|(step, zero)| (1.0 / step, zero)).collect();
     simd.vectorize(
         #[inline(always)]
         || {
@@ -78,8 +79,8 @@ pub(crate) unsafe fn quantise<S: Simd8>(
                             std::slice::from_raw_parts_mut(arena.cast::<u8>().add(at(to)), from.channels),
                         )
                     };
-                    for (to, &from) in bytes.iter_mut().zip(floats) {
-                        *to = (byte(from, steps, zero) + S::SHIFT) as u8;
+                    for ((to, &from), &way) in bytes.iter_mut().zip(floats).zip(&ways) {
+                        *to = (byte(from, way) + S::SHIFT) as u8;
                     }
                 }
             }
@@ -91,13 +92,11 @@ pub(crate) unsafe fn quantise<S: Simd8>(
 ///
 /// # Safety
 /// As [`quantise`].
-pub(crate) unsafe fn mean<S: Simd8>(simd: S, arena: *mut f32, from: &Layout, to: &Layout, quant: Quant) {
+pub(crate) unsafe fn mean<S: Simd8>(simd: S, arena: *mut f32, from: &Layout, to: &Layout, quant: &Quant) {
     simd.vectorize(
         #[inline(always)]
         || {
-            let step = quant.scale / from.pixels() as f32;
-            // What the shift and the byte of 0.0 add to every sum.
-            let zero = quant.zero * from.pixels() as f32;
+            let pixels = from.pixels() as f32;
             for c in (0..from.channels).step_by(PIXEL) {
                 let mut sums = [0i32; PIXEL];
                 for y in 0..from.rows {
@@ -113,8 +112,9 @@ pub(crate) unsafe fn mean<S: Simd8>(simd: S, arena: *mut f32, from: &Layout, to:
                     }
                 }
                 for (i, sum) in sums.iter().enumerate().take(from.channels - c) {
+                    let (step, zero) = quant.channel(c + i);
                     // SAFETY: the caller's promise.
-                    unsafe { *arena.add(to.origin() + c + i) = (*sum as f32 - zero) * step };
+                    unsafe { *arena.add(to.origin() + c + i) = (*sum as f32 - zero * pixels) * (step / pixels) };
                 }
             }
         },

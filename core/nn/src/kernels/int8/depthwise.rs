@@ -5,7 +5,7 @@
 
 use super::super::{Layout, SMALL_PLANE};
 use super::conv::Conv8;
-use super::{Ends, Layer8, Packed};
+use super::{Ends, Layer8, Numbers, Packed};
 use crate::simd::int8::Simd8;
 use std::ops::Range;
 
@@ -25,9 +25,8 @@ pub(crate) struct Depthwise8 {
     stride: usize,
     /// Rows and columns of padding before the first.
     pad: [usize; 2],
-    /// The stored numbers of 0.0.
-    zero_in: u8,
-    zero_out: i32,
+    /// The stored byte of 0.0 in the input.
+    zero: u8,
     /// Into how many parts the output's rows are shared out.
     parts: usize,
 }
@@ -37,7 +36,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) input: Layout,
     pub(crate) output: Layout,
     pub(crate) producer: Option<Conv8>,
-    pub(crate) ends: Ends,
+    pub(crate) ends: Ends<'a>,
     /// `[channels][rows][columns]` of the filter.
     pub(crate) weights: &'a [f32],
     pub(crate) bias: &'a [f32],
@@ -55,15 +54,12 @@ struct Source {
     pixel: usize,
 }
 
-/// Weights, biases and scales of a panel.
-type Panel = (*const i8, *const i32, *const f32);
-
 impl Depthwise8 {
     /// `None` where [`Layer8::of`] says so.
     pub(crate) fn pack<S: Simd8>(parts: Parts<'_>) -> Option<Self> {
         let Parts { input, output, producer, ends, kernel, stride, pad, threads, .. } = parts;
-        let layer = Layer8::of(parts.weights, parts.bias, ends, S::SHIFT)?;
         let taps = kernel[0] * kernel[1];
+        let layer = Layer8::of(parts.weights, parts.bias, [1, taps], true, ends, S::SHIFT)?;
         let packed = if Self::by_columns(kernel, stride) {
             // Steps: for the first and the second of two output rows, each column's taps of four input rows.
             let weight = |w: &[i8], channel: usize, step: usize, row: usize| {
@@ -83,7 +79,6 @@ impl Depthwise8 {
         // As in `kernels/depthwise.rs`.
         let even = |parts: &usize| (panels * parts).is_multiple_of(threads) || panels * parts >= 4 * threads;
         let few = (1..=threads).find(even).unwrap_or(threads);
-        let zero_out = ends.output?.zero() + S::SHIFT;
         Some(Self {
             input,
             output,
@@ -92,8 +87,7 @@ impl Depthwise8 {
             kernel,
             stride,
             pad,
-            zero_in: (ends.input.zero() + S::SHIFT) as u8,
-            zero_out,
+            zero: (i32::from(ends.input.zero()) + S::SHIFT) as u8,
             parts: if output.pixels() > SMALL_PLANE { threads } else { few },
         })
     }
@@ -180,8 +174,8 @@ impl Depthwise8 {
         // SAFETY: the window's rows lie within `scratch`; the rest is the caller's promise.
         unsafe {
             for y in 0..capacity {
-                std::ptr::write_bytes(scratch.add(y * row), self.zero_in, left);
-                std::ptr::write_bytes(scratch.add((y + 1) * row - right), self.zero_in, right);
+                std::ptr::write_bytes(scratch.add(y * row), self.zero, left);
+                std::ptr::write_bytes(scratch.add((y + 1) * row - right), self.zero, right);
             }
             // The window shows the rows `begin..made` of the padded input.
             let (mut begin, mut made) = (rows.start * self.stride, rows.start * self.stride);
@@ -195,7 +189,7 @@ impl Depthwise8 {
                 (begin, made) = (first, made.max(first));
                 let want = (end - 1) * self.stride + self.kernel[0];
                 for zero in (made..want).filter(|y| !(top..last).contains(y)) {
-                    std::ptr::write_bytes(scratch.add((zero - begin) * row), self.zero_in, row);
+                    std::ptr::write_bytes(scratch.add((zero - begin) * row), self.zero, row);
                 }
                 let (from, to) = (made.clamp(top, last), want.clamp(top, last));
                 if from < to {
@@ -249,7 +243,7 @@ impl Depthwise8 {
         source: Source,
         to: *mut u8,
         rows: Range<usize>,
-        panel: Panel,
+        numbers: Numbers,
     ) {
         let mut y = rows.start;
         // SAFETY: the caller's promise; no row of the input is read that no row of the output needs.
@@ -261,12 +255,12 @@ impl Depthwise8 {
                 if STRIDE == 1 && y + 1 < rows.end {
                     let four = [row(0), row(1), row(2), row(3)];
                     let to = [place, place.add(self.output.row())];
-                    self.row_of_columns::<S, N, 2, STRIDE>(four, source.pixel, to, panel);
+                    self.row_of_columns::<S, N, 2, STRIDE>(four, source.pixel, to, numbers);
                     y += 2;
                 } else {
                     // The fourth row has weights of zero.
                     let four = [row(0), row(1), row(2), row(2)];
-                    self.row_of_columns::<S, N, 1, STRIDE>(four, source.pixel, [place], panel);
+                    self.row_of_columns::<S, N, 1, STRIDE>(four, source.pixel, [place], numbers);
                     y += 1;
                 }
             }
@@ -281,7 +275,7 @@ impl Depthwise8 {
         four: [*const u8; 4],
         pixel: usize,
         to: [*mut u8; ROWS],
-        (weights, bias, scales): Panel,
+        numbers: Numbers,
     ) {
         // SAFETY: the caller's promise.
         unsafe {
@@ -293,17 +287,17 @@ impl Depthwise8 {
                 }
                 let after = column::<S, N>(four, (STRIDE * x + 2) * pixel);
                 for r in 0..ROWS {
-                    let mut sums = [S::start(bias); N];
+                    let mut sums = [S::start(numbers.starts); N];
                     for n in 1..N {
-                        sums[n] = S::start(bias.add(n * S::LANES));
+                        sums[n] = S::start(numbers.starts.add(n * S::LANES));
                     }
                     for (step, bytes) in [before, middle, after].into_iter().enumerate() {
                         for n in 0..N {
-                            let w = S::weights(weights.add(((r * 3 + step) * N + n) * S::LANES * 4));
+                            let w = S::weights(numbers.weights.add(((r * 3 + step) * N + n) * S::LANES * 4));
                             sums[n] = S::dot(sums[n], bytes[n], w);
                         }
                     }
-                    self.store::<S, N>(sums, scales, to[r].add(x * self.output.pixel));
+                    store::<S, N>(sums, numbers.scales, to[r].add(x * self.output.pixel));
                 }
                 if STRIDE == 1 {
                     (before, middle) = (middle, after);
@@ -318,40 +312,40 @@ impl Depthwise8 {
     // Indices, not iterators: an array that is only indexed with constants stays in registers.
     #[allow(clippy::needless_range_loop, reason = "see above")]
     #[inline(always)]
-    unsafe fn taps<S: Simd8, const N: usize>(&self, source: Source, to: *mut u8, rows: Range<usize>, panel: Panel) {
-        let (weights, bias, scales) = panel;
+    unsafe fn taps<S: Simd8, const N: usize>(&self, source: Source, to: *mut u8, rows: Range<usize>, numbers: Numbers) {
         for (i, y) in rows.enumerate() {
             for x in 0..self.output.columns {
                 // SAFETY: the caller's promise; past the last tap, whose weights are zero, the last is read again.
                 unsafe {
                     let from = source.first.add(i * self.stride * source.row + x * self.stride * source.pixel);
-                    let mut sums = [S::start(bias); N];
+                    let mut sums = [S::start(numbers.starts); N];
                     for n in 1..N {
-                        sums[n] = S::start(bias.add(n * S::LANES));
+                        sums[n] = S::start(numbers.starts.add(n * S::LANES));
                     }
                     for step in 0..self.packed.steps {
                         let bytes = S::interleave::<N>(taps(source, self.kernel, from, step * 4));
                         for n in 0..N {
-                            let w = S::weights(weights.add((step * N + n) * S::LANES * 4));
+                            let w = S::weights(numbers.weights.add((step * N + n) * S::LANES * 4));
                             sums[n] = S::dot(sums[n], bytes[n], w);
                         }
                     }
-                    self.store::<S, N>(sums, scales, to.add(y * self.output.row() + x * self.output.pixel));
+                    store::<S, N>(sums, numbers.scales, to.add(y * self.output.row() + x * self.output.pixel));
                 }
             }
         }
     }
+}
 
-    #[inline(always)]
-    unsafe fn store<S: Simd8, const N: usize>(&self, sums: [S::Sums; N], scales: *const f32, to: *mut u8) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let mut x = [S::load(scales); N];
-            for n in 0..N {
-                x[n] = S::mul(S::floats(sums[n]), S::load(scales.add(n * S::LANES)));
-            }
-            S::narrow::<N>(x, self.zero_out, to);
+#[allow(clippy::needless_range_loop, reason = "as above")]
+#[inline(always)]
+unsafe fn store<S: Simd8, const N: usize>(sums: [S::Sums; N], scales: *const f32, to: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut x = [S::load(scales); N];
+        for n in 0..N {
+            x[n] = S::mul(S::floats(sums[n]), S::load(scales.add(n * S::LANES)));
         }
+        S::narrow::<N>(x, to);
     }
 }
 

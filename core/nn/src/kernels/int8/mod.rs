@@ -1,8 +1,9 @@
-//! 8-bit layers: `real = scale * (byte - zero)` for activations, one scale per output channel and no zero for weights. Sums are exact in 32
-//! bits, so every instruction set gives the same bytes.
+//! 8-bit layers: `real = step * (byte - zero)` for activations, channel by channel; one step per output channel and no zero for weights. Sums are
+//! exact in 32 bits, so every instruction set gives the same bytes.
 //!
-//! A layer's answer is `round(sum * scale) + zero` at the nearest byte. What an activation cuts off (below 0, above 6) lies outside of the
-//! bytes' range, so no clamping is left to do.
+//! A layer's answer is `round(sum * scale)` at the nearest byte: bias and zeros are what the sum begins with, and the steps of the input's
+//! channels are multiplied into the weights before these are rounded. What an activation cuts off (below 0, above 6) lies outside of the bytes'
+//! range, so no clamping is left to do.
 
 pub(crate) mod conv;
 pub(crate) mod convert;
@@ -18,79 +19,113 @@ pub(crate) const PIXEL: usize = 16;
 /// Numbers stay below this, so that sums and conversions are exact: 2^30.
 const LIMIT: f64 = (1u32 << 30) as f64;
 
-/// What the bytes of a value mean: `real = scale * (byte - zero)`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// How many times the widest channel's step may be the finest's.
+const FINEST: f32 = 256.0;
+
+/// What the bytes of a value mean, channel by channel: `real = step * (byte - zero)`.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Quant {
-    pub(crate) scale: f32,
-    /// The byte of 0.0; whole, but for the picture, whose own grey levels need not hold 0.0.
-    pub(crate) zero: f32,
+    channels: Vec<(f32, f32)>,
 }
 
 impl Quant {
-    /// Bytes that reach from `low` to `high`, widened to hold 0.0 (which borders are made of); `None` for no such range.
-    pub(crate) fn of([low, high]: [f32; 2]) -> Option<Self> {
-        let quant = Self::exact([low, high])?;
-        Some(Self { zero: quant.zero.round_ties_even(), ..quant })
+    /// Bytes that reach from each channel's low end to its high end, both moved to hold 0.0 (which borders are made of) and to what an
+    /// activation leaves; one pair of ends may stand for all channels. `None` for no such range.
+    ///
+    /// With `exact` the ends themselves are bytes; else 0.0 is one.
+    pub(crate) fn of(ends: impl Iterator<Item = [f32; 2]>, [least, most]: [f32; 2], exact: bool) -> Option<Self> {
+        let ends: Vec<[f32; 2]> =
+            ends.map(|[low, high]| [low.max(least).min(0.0), high.min(most).max(0.0)]).collect();
+        let span = |[low, high]: [f32; 2]| high - low;
+        let widest = ends.iter().copied().map(span).fold(0.0, f32::max);
+        let channels = ends.iter().map(|&ends| {
+            // A channel that never stirred gets no finer a step than this: the sums that it is rounded from must stay small.
+            let step = span(ends).max(widest / FINEST) / 255.0;
+            let zero = -ends[0] / step;
+            (step.is_normal() && zero.is_finite()).then_some((step, if exact { zero } else { zero.round_ties_even() }))
+        });
+        channels.collect::<Option<Vec<_>>>().filter(|channels| !channels.is_empty()).map(|channels| Self { channels })
     }
 
-    /// The same, where the ends themselves are bytes.
-    pub(crate) fn exact([low, high]: [f32; 2]) -> Option<Self> {
-        let (low, high) = (low.min(0.0), high.max(0.0));
-        let scale = (high - low) / 255.0;
-        (scale.is_normal() && scale.is_finite()).then(|| Self { scale, zero: -low / scale })
+    /// Step and byte of 0.0.
+    pub(crate) fn channel(&self, channel: usize) -> (f32, f32) {
+        self.channels[channel % self.channels.len()]
     }
 
-    /// The byte nearest to 0.0.
-    pub(crate) fn zero(self) -> i32 {
-        self.zero.round_ties_even() as i32
+    /// The byte nearest to 0.0, of the first channel: all have one, where it matters.
+    pub(crate) fn zero(&self) -> u8 {
+        self.channels[0].1.round_ties_even() as u8
     }
 }
 
 /// What one layer reads and writes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ends {
-    pub(crate) input: Quant,
+pub(crate) struct Ends<'a> {
+    pub(crate) input: &'a Quant,
+    /// Added before rounding.
+    pub(crate) residual: Option<&'a Quant>,
     /// `None`: floats.
-    pub(crate) output: Option<Quant>,
+    pub(crate) output: Option<&'a Quant>,
 }
 
-/// A layer's weights in 8 bits, its bias and its scales, per output channel.
+/// A layer's weights in 8 bits, and per output channel its bias and scales.
 pub(crate) struct Layer8 {
     /// As the weights that it was made of.
     weights: Vec<i8>,
-    bias: Vec<i32>,
+    /// What a sum begins with: the bias, and what bytes that stand for 0.0 add.
+    starts: Vec<i32>,
+    /// Steps of the output in one of the sum.
     scales: Vec<f32>,
+    /// Steps of the output in one of the residual.
+    residual: Vec<f32>,
 }
 
 impl Layer8 {
-    /// Quantises `weights` (`[outputs][...]`) and `bias`; `None` where the ranges are so far apart that 32 bits do not hold the sums.
-    /// `shift` is [`Simd8::SHIFT`].
-    pub(crate) fn of(weights: &[f32], bias: &[f32], ends: Ends, shift: i32) -> Option<Self> {
-        let each = weights.len() / bias.len();
-        let mut this = Self { weights: Vec::with_capacity(weights.len()), bias: Vec::new(), scales: Vec::new() };
-        let input = f64::from(ends.input.scale);
-        for (row, &bias) in weights.chunks_exact(each).zip(bias) {
-            let largest = row.iter().fold(0.0f32, |largest, w| largest.max(w.abs()));
+    /// Quantises `weights` (`[outputs][inputs][taps]`) and `bias`; `None` where the ranges are so far apart that 32 bits do not hold the sums.
+    /// A depthwise layer has one input per output, `own`. `shift` is [`Simd8::SHIFT`].
+    pub(crate) fn of(
+        weights: &[f32],
+        bias: &[f32],
+        [inputs, taps]: [usize; 2],
+        own: bool,
+        ends: Ends<'_>,
+        shift: i32,
+    ) -> Option<Self> {
+        let mut this = Self { weights: Vec::new(), starts: Vec::new(), scales: Vec::new(), residual: Vec::new() };
+        this.weights.reserve(weights.len());
+        for (o, (row, &bias)) in weights.chunks_exact(inputs * taps).zip(bias).enumerate() {
+            let input = |at: usize| {
+                let (step, zero) = ends.input.channel(if own { o } else { at / taps });
+                (f64::from(step), f64::from(zero))
+            };
+            let (step, zero) = ends.output.map_or((1.0, 0.0), |output| output.channel(o));
+            let (step, zero) = (f64::from(step), f64::from(zero));
+            let (more, more_zero) = ends.residual.map_or((0.0, 0.0), |residual| residual.channel(o));
+            let (more, more_zero) = (f64::from(more), f64::from(more_zero));
+            // In steps of the input, so that one scale serves the whole row.
+            let row = || row.iter().enumerate().map(|(at, &w)| f64::from(w) * input(at).0);
+            let largest = row().map(f64::abs).fold(0.0, f64::max);
+            // What is added to the sum whatever the input.
+            let constant = f64::from(bias) + zero * step - more_zero * more;
             // A channel of tiny weights and a large bias is mostly its bias.
-            let scale = f64::from(largest / 127.0).max(f64::from(bias.abs()) / (input * f64::from(1 << 24)));
+            let scale = (largest / 127.0).max(constant.abs() / f64::from(1 << 24));
             let scale = if scale > 0.0 { scale } else { 1.0 };
-            let own = row.iter().map(|&w| (f64::from(w) / scale).round_ties_even() as i8);
-            this.weights.extend(own);
-            let own = &this.weights[this.weights.len() - each..];
-            let (sum, size) = own.iter().fold((0i64, 0i64), |(sum, size), &w| {
+            let first = this.weights.len();
+            this.weights.extend(row().map(|w| (w / scale).round_ties_even() as i8));
+            let (mut zeros, mut sum, mut size) = (0.0, 0i64, 0i64);
+            for (at, &w) in this.weights[first..].iter().enumerate() {
                 let w = i64::from(w);
-                (sum + w, size + w.abs())
-            });
-            let zero = f64::from(ends.input.zero) * sum as f64;
-            let start = (f64::from(bias) / (input * scale) - zero).round_ties_even() as i64 - i64::from(shift) * sum;
-            let step = input * scale / ends.output.map_or(1.0, |output| f64::from(output.scale));
+                (zeros, sum, size) = (zeros + input(at).1 * w as f64, sum + w, size + w.abs());
+            }
+            let start = (constant / scale - zeros).round_ties_even() as i64 - i64::from(shift) * sum;
             let most = (start.abs() + 255 * size) as f64;
-            // A sum of bytes must fit; and what it comes to, unless floats are wanted.
-            if !(most < LIMIT && (ends.output.is_none() || most * step < LIMIT)) {
+            // Sums of bytes must fit; and what they come to, unless floats are wanted.
+            if !(most < LIMIT && (ends.output.is_none() || (most * scale + 255.0 * more) / step < LIMIT)) {
                 return None;
             }
-            this.bias.push(start as i32);
-            this.scales.push(step as f32);
+            this.starts.push(start as i32);
+            this.scales.push((scale / step) as f32);
+            this.residual.push((more / step) as f32);
         }
         Some(this)
     }
@@ -112,8 +147,9 @@ fn panels(channels: usize, lanes: usize) -> Vec<Panel> {
 #[derive(Debug)]
 pub(crate) struct Packed {
     weights: Aligned<i8>,
-    bias: Aligned<i32>,
+    starts: Aligned<i32>,
     scales: Aligned<f32>,
+    residual: Aligned<f32>,
     panels: Vec<Panel>,
     lanes: usize,
     /// Steps of four products.
@@ -123,12 +159,13 @@ pub(crate) struct Packed {
 impl Packed {
     /// Packs `weight(layer's weights, output channel, step, product)`.
     fn new<S: Simd8>(layer: &Layer8, steps: usize, weight: impl Fn(&[i8], usize, usize, usize) -> i8) -> Self {
-        let channels = layer.bias.len();
+        let channels = layer.starts.len();
         let all = channels.div_ceil(S::LANES) * S::LANES;
         let mut this = Self {
             weights: Aligned::zeroed(all * steps * 4),
-            bias: Aligned::zeroed(all),
+            starts: Aligned::zeroed(all),
             scales: Aligned::zeroed(all),
+            residual: Aligned::zeroed(all),
             panels: panels(channels, S::LANES),
             lanes: S::LANES,
             steps,
@@ -139,8 +176,9 @@ impl Packed {
             let lanes = (0..panel.vectors).flat_map(|v| (0..S::LANES).map(move |i| (v, i)));
             let outputs: Vec<usize> = lanes.map(|(v, i)| first + channel(S::LANES, panel.vectors, v, i)).collect();
             for (place, &o) in outputs.iter().enumerate().filter(|&(_, &o)| o < channels) {
-                this.bias[first + place] = layer.bias[o];
+                this.starts[first + place] = layer.starts[o];
                 this.scales[first + place] = layer.scales[o];
+                this.residual[first + place] = layer.residual[o];
             }
             for step in 0..steps {
                 for &o in &outputs {
@@ -166,13 +204,23 @@ impl Packed {
         first..first + vectors
     }
 
-    /// Where a panel's weights, biases and scales begin.
-    fn panel(&self, panel: usize) -> (*const i8, *const i32, *const f32) {
+    /// Where a panel's numbers begin.
+    fn panel(&self, panel: usize) -> Numbers {
         let first = self.panels[panel].first * self.lanes;
-        (
-            self.weights[first * self.steps * 4..].as_ptr(),
-            self.bias[first..].as_ptr(),
-            self.scales[first..].as_ptr(),
-        )
+        Numbers {
+            weights: self.weights[first * self.steps * 4..].as_ptr(),
+            starts: self.starts[first..].as_ptr(),
+            scales: self.scales[first..].as_ptr(),
+            residual: self.residual[first..].as_ptr(),
+        }
     }
+}
+
+/// A panel's packed numbers.
+#[derive(Clone, Copy)]
+struct Numbers {
+    weights: *const i8,
+    starts: *const i32,
+    scales: *const f32,
+    residual: *const f32,
 }

@@ -38,13 +38,10 @@ unsafe fn load(from: *const u8) -> __m256i {
     unsafe { _mm256_loadu_si256(from.cast()) }
 }
 
-/// Two vectors rounded to 16 bits, plus `zero`.
+/// Two vectors rounded to 16 bits.
 #[inline(always)]
-unsafe fn words(a: __m256, b: __m256, zero: i32) -> __m256i {
-    unsafe {
-        let words = _mm256_packs_epi32(_mm256_cvtps_epi32(a), _mm256_cvtps_epi32(b));
-        _mm256_adds_epi16(words, _mm256_set1_epi16(zero as i16))
-    }
+unsafe fn words(a: __m256, b: __m256) -> __m256i {
+    unsafe { _mm256_packs_epi32(_mm256_cvtps_epi32(a), _mm256_cvtps_epi32(b)) }
 }
 
 #[inline(always)]
@@ -146,14 +143,14 @@ impl Simd8 for Avx2 {
         unsafe { _mm256_max_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn narrow<const N: usize>(x: [__m256; N], zero: i32, to: *mut u8) {
+    unsafe fn narrow<const N: usize>(x: [__m256; N], to: *mut u8) {
         unsafe {
             if N == 4 {
-                let (low, high) = (words(x[0], x[1], zero), words(x[2], x[3], zero));
+                let (low, high) = (words(x[0], x[1]), words(x[2], x[3]));
                 _mm256_storeu_si256(to.cast(), _mm256_packus_epi16(low, high));
             } else {
                 for v in 0..N {
-                    let words = words(x[v], x[v], zero);
+                    let words = words(x[v], x[v]);
                     let bytes = _mm256_packus_epi16(words, words);
                     let (low, high) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes));
                     _mm_storel_epi64(to.add(8 * v).cast(), _mm_unpacklo_epi32(low, high));

@@ -130,17 +130,14 @@ impl Simd8 for Avx512Vnni {
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn narrow<const N: usize>(x: [__m512; N], zero: i32, to: *mut u8) {
+    unsafe fn narrow<const N: usize>(x: [__m512; N], to: *mut u8) {
         unsafe {
             if N == 4 {
-                let zero = _mm512_set1_epi16(zero as i16);
-                let low = _mm512_adds_epi16(words(x[0], x[1]), zero);
-                let high = _mm512_adds_epi16(words(x[2], x[3]), zero);
-                _mm512_storeu_si512(to.cast(), _mm512_packus_epi16(low, high));
+                _mm512_storeu_si512(to.cast(), _mm512_packus_epi16(words(x[0], x[1]), words(x[2], x[3])));
             } else {
                 for v in 0..N {
-                    let moved = _mm512_add_epi32(_mm512_cvtps_epi32(x[v]), _mm512_set1_epi32(zero));
-                    let bytes = _mm512_cvtusepi32_epi8(_mm512_max_epi32(moved, _mm512_setzero_si512()));
+                    let least = _mm512_max_epi32(_mm512_cvtps_epi32(x[v]), _mm512_setzero_si512());
+                    let bytes = _mm512_cvtusepi32_epi8(least);
                     _mm_storeu_si128(to.add(16 * v).cast(), bytes);
                 }
             }

@@ -55,10 +55,10 @@ pub(crate) trait Simd8: Copy + Send + Sync + 'static {
     unsafe fn mul(a: Self::Floats, b: Self::Floats) -> Self::Floats;
     unsafe fn min(a: Self::Floats, b: Self::Floats) -> Self::Floats;
     unsafe fn max(a: Self::Floats, b: Self::Floats) -> Self::Floats;
-    /// Stores `N * LANES` channels as bytes: rounded to nearest (half to even), plus `zero`, at the nearest byte. Numbers are below 2^30 in
-    /// size, and `zero` fits into a byte.
-    unsafe fn narrow<const N: usize>(x: [Self::Floats; N], zero: i32, to: *mut u8);
-    /// The stored numbers of `N * LANES` channels, as `narrow` laid them down.
+    /// Stores `N * LANES` channels as bytes: rounded to nearest (half to even), at the nearest of 0 to 255, shifted. Numbers are below 2^30 in
+    /// size.
+    unsafe fn narrow<const N: usize>(x: [Self::Floats; N], to: *mut u8);
+    /// `N * LANES` channels as they were before `narrow` shifted and stored them.
     unsafe fn widen<const N: usize>(from: *const u8) -> [Self::Floats; N];
 }
 
@@ -82,6 +82,7 @@ pub(crate) enum Isa8 {
 }
 
 impl Isa8 {
+    #[cfg(test)]
     const ALL: [Self; 5] = [Self::Portable, Self::Avx2, Self::Avx512Vnni, Self::Neon, Self::NeonDot];
 
     /// All that this processor can run.

@@ -32,12 +32,12 @@ pub(crate) struct Sums {
 /// Bytes of four places, four channels each: place after place becomes channel after channel.
 const TURN: [u8; 16] = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];
 
-/// Two vectors rounded to 16 bits, plus `zero`.
+/// Two vectors rounded to 16 bits and shifted.
 #[inline(always)]
-unsafe fn words(a: float32x4_t, b: float32x4_t, zero: i32) -> int16x8_t {
+unsafe fn words(a: float32x4_t, b: float32x4_t) -> int16x8_t {
     unsafe {
         let low = vqmovn_s32(vcvtnq_s32_f32(a));
-        vqaddq_s16(vqmovn_high_s32(low, vcvtnq_s32_f32(b)), vdupq_n_s16(zero as i16))
+        vqaddq_s16(vqmovn_high_s32(low, vcvtnq_s32_f32(b)), vdupq_n_s16(-128))
     }
 }
 
@@ -154,14 +154,14 @@ impl<const DOT: bool> Simd8 for Neon<DOT> {
         unsafe { vmaxq_f32(a, b) }
     }
     #[inline(always)]
-    unsafe fn narrow<const N: usize>(x: [float32x4_t; N], zero: i32, to: *mut u8) {
+    unsafe fn narrow<const N: usize>(x: [float32x4_t; N], to: *mut u8) {
         unsafe {
             if N == 4 {
-                let bytes = vqmovn_high_s16(vqmovn_s16(words(x[0], x[1], zero)), words(x[2], x[3], zero));
+                let bytes = vqmovn_high_s16(vqmovn_s16(words(x[0], x[1])), words(x[2], x[3]));
                 vst1q_s8(to.cast(), bytes);
             } else {
                 for v in 0..N {
-                    let bytes = vqmovn_s16(words(x[v], x[v], zero));
+                    let bytes = vqmovn_s16(words(x[v], x[v]));
                     to.add(4 * v).cast::<u32>().write_unaligned(vget_lane_u32::<0>(vreinterpret_u32_s8(bytes)));
                 }
             }
@@ -171,8 +171,8 @@ impl<const DOT: bool> Simd8 for Neon<DOT> {
     unsafe fn widen<const N: usize>(from: *const u8) -> [float32x4_t; N] {
         // Four bytes at a time in either case: here four vectors take their channels in natural order.
         std::array::from_fn(|v| unsafe {
-            let bytes = vcreate_s8(u64::from(word(from.add(4 * v))));
-            vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(bytes))))
+            let bytes = vcreate_u8(u64::from(word(from.add(4 * v)) ^ 0x8080_8080));
+            vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes))))
         })
     }
 }

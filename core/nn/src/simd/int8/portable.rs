@@ -79,10 +79,10 @@ impl Simd8 for Portable {
         std::array::from_fn(|i| a[i].max(b[i]))
     }
     #[inline(always)]
-    unsafe fn narrow<const N: usize>(x: [Four<f32>; N], zero: i32, to: *mut u8) {
+    unsafe fn narrow<const N: usize>(x: [Four<f32>; N], to: *mut u8) {
         for (v, x) in x.iter().enumerate() {
             for (i, x) in x.iter().enumerate() {
-                let byte = (x.round_ties_even() as i32 + zero).clamp(0, 255) as u8;
+                let byte = (x.round_ties_even() as i32).clamp(0, 255) as u8;
                 unsafe { *to.add(channel(Self::LANES, N, v, i)) = byte };
             }
         }
