@@ -1,4 +1,4 @@
-"""Which numbers each channel of each value takes: what 8-bit inference (docs/inference.md) spreads its 256 steps over."""
+"""Which numbers each channel of each value takes: what 8-bit inference (docs/inference.md) spreads its 256 steps over, and their mean."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHARES = np.linspace(0.5, 1.0, 26)
 
 
 def sampled(net: Net, pictures: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each value that may be bytes: some of its numbers, and the ends of all of them, `[n, channels]` each."""
+    """For each value: some of its numbers `[n, channels]`; least, largest and mean of all of them `[3, channels]`."""
     draw = torch.Generator().manual_seed(0)
     numbers: list[list[np.ndarray]] = []
     ends: list[np.ndarray] = []
@@ -27,12 +27,13 @@ def sampled(net: Net, pictures: np.ndarray) -> list[tuple[np.ndarray, np.ndarray
         for at, value in enumerate(net.values(x[None])):
             flat = value[0].reshape(value.shape[1], -1).T
             some = flat[torch.randint(len(flat), (SAMPLES,), generator=draw)].numpy()
-            least, most = flat.min(0).values.numpy(), flat.max(0).values.numpy()
+            own = torch.stack([flat.min(0).values, flat.max(0).values, flat.mean(0) / len(pictures)]).numpy()
             if i == 0:
                 numbers.append([])
-                ends.append(np.stack([least, most]))
+                ends.append(own * [[1], [1], [0]])
             numbers[at].append(some)
-            ends[at] = np.stack([np.minimum(ends[at][0], least), np.maximum(ends[at][1], most)])
+            (low, high, mean), (least, most, share) = ends[at], own
+            ends[at] = np.stack([np.minimum(low, least), np.maximum(high, most), mean + share])
     return [(np.concatenate(n), e) for n, e in zip(numbers, ends, strict=True)]
 
 
@@ -55,13 +56,18 @@ def best_ends(numbers: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 @torch.inference_mode()
 def ranges(net: Net, pictures: np.ndarray) -> dict[str, Tensor]:
-    """`ranges.ID` `[2, channels]` for every value that may be bytes; `pictures` `[n, 3, size, size]` are training pictures."""
+    """`int8.ID` `[3, channels]` (low end, high end, mean) for every value that may be bytes; `pictures` `[n, 3, size, size]` are training pictures."""
     pick = np.linspace(0, len(pictures) - 1, min(PICTURES, len(pictures))).astype(int)
     answers = set(net.network["outputs"].values())
-    # The picture's own 256 steps.
-    found = {"ranges.0": torch.tensor([[-MEAN / STD], [(1 - MEAN) / STD]])}
-    for id, (numbers, ends) in enumerate(sampled(net, pictures[pick])):
+    found = {}
+    for id, (numbers, (low, high, mean)) in enumerate(sampled(net, pictures[pick])):
         node = net.network["nodes"][id - 1] if id else {"op": "picture"}
-        if node["op"] in ("conv", "add") and id not in answers and node.get("name") != "scope_view":
-            found[f"ranges.{id}"] = torch.from_numpy(best_ends(numbers, ends))
+        if id == 0:
+            # Its own 256 steps.
+            ends = np.stack([np.full(3, -MEAN / STD), np.full(3, (1 - MEAN) / STD)])
+        elif node["op"] in ("conv", "add") and id not in answers and node.get("name") != "scope_view":
+            ends = best_ends(numbers, np.stack([low, high]))
+        else:
+            continue
+        found[f"int8.{id}"] = torch.from_numpy(np.concatenate([ends, mean[None]])).float()
     return found

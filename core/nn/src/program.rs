@@ -7,7 +7,7 @@ use crate::kernels::conv::{Conv, Weights};
 use crate::kernels::depthwise::{Depthwise, Parts};
 use crate::kernels::int8::conv::Conv8;
 use crate::kernels::int8::depthwise::Depthwise8;
-use crate::kernels::int8::{self, Ends, Quant, convert};
+use crate::kernels::int8::{self, Ends, Quant, Spread, convert};
 use crate::kernels::pointwise::{self, Grouped};
 use crate::kernels::{Epilogue, Layout, SMALL_PLANE};
 use crate::memory::Floats;
@@ -593,16 +593,10 @@ fn in_bytes<'a>(plan: &Plan, operations: Vec<Operation<'a>>, weights: &Named) ->
     // What reads a border of zeros needs one byte that is 0.0 in every channel.
     let padded: HashSet<usize> = operations.iter().flat_map(Operation::padded).collect();
     let quant = |id: usize| {
-        let (_, ends) = weights.get(&format!("ranges.{id}"))?;
+        let spreads = spreads(weights, id)?;
         let act = id.checked_sub(1).map_or(Activation::None, |node| plan.nodes[node].act());
         let Epilogue::Clamp { low, high } = epilogue(act) else { return None };
-        let (lows, highs) = ends.split_at(ends.len() / 2);
-        let (ends, exact) = (lows.iter().zip(highs).map(|(&low, &high)| [low, high]), id == 0);
-        if padded.contains(&id) && low < 0.0 {
-            let whole = ends.fold([0.0f32; 2], |[low, high], [l, h]| [low.min(l), high.max(h)]);
-            return Quant::of(std::iter::once(whole), [low, high], exact);
-        }
-        Quant::of(ends, [low, high], exact)
+        Quant::of(&spreads, [low, high], id == 0, padded.contains(&id) && low < 0.0)
     };
     let cuts = |layer: &Layer<'_>| matches!(epilogue(layer.act), Epilogue::Clamp { .. });
     let by_channel = |layer: &Layer<'_>| {
@@ -657,6 +651,14 @@ fn in_bytes<'a>(plan: &Plan, operations: Vec<Operation<'a>>, weights: &Named) ->
         list.push(op);
     }
     (list, bytes)
+}
+
+/// What is known of a value's numbers, channel by channel: the tensor `int8.ID`, `[3][channels]`.
+fn spreads(weights: &Named, id: usize) -> Option<Vec<Spread>> {
+    let (shape, numbers) = weights.get(&format!("int8.{id}"))?;
+    let [3, channels] = shape[..] else { return None };
+    let number = |row: usize, channel: usize| numbers[row * channels + channel];
+    Some((0..channels).map(|c| Spread { low: number(0, c), high: number(1, c), mean: number(2, c) }).collect())
 }
 
 /// Rows, columns and channels of a value.
@@ -784,6 +786,12 @@ fn place<S: Simd>(
         };
         if op.inputs().contains(&0) && !dense {
             return Err(NetworkError::Plan("only a convolution may read the picture".to_owned()));
+        }
+    }
+    for (&id, quant) in bytes {
+        // Copies of a value are as large as it is.
+        if quant.channels() != layouts[&id].channels {
+            return Err(misfit(&format!("int8.{id}")));
         }
     }
     let outputs = [plan.outputs.map, plan.outputs.features, plan.outputs.logits];

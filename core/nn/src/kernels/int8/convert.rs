@@ -3,7 +3,7 @@
 //! Plain loops over whole rows that the compiler vectorises; the same bits everywhere.
 
 use super::super::Layout;
-use super::{PIXEL, Quant};
+use super::{Channel, PIXEL, Quant};
 use crate::simd::int8::Simd8;
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ pub(crate) unsafe fn picture<S: Simd8>(
     rows: Range<usize>,
 ) {
     let size = layout.columns;
-    let ways = [0, 1, 2].map(|c| quant.channel(c)).map(|(step, zero)| (1.0 / step, zero));
+    let ways = [0, 1, 2].map(|c| quant.channel(c)).map(|c| (1.0 / c.step, c.zero));
     simd.vectorize(
         #[inline(always)]
         || {
@@ -65,7 +65,7 @@ pub(crate) unsafe fn quantise<S: Simd8>(
     rows: Range<usize>,
 ) {
     let ways: Vec<(f32, f32)> =
-        (0..from.channels).map(|c| quant.channel(c)).map(|(step, zero)| (1.0 / step, zero)).collect();
+        (0..from.channels).map(|c| quant.channel(c)).map(|c| (1.0 / c.step, c.zero)).collect();
     simd.vectorize(
         #[inline(always)]
         || {
@@ -112,7 +112,7 @@ pub(crate) unsafe fn mean<S: Simd8>(simd: S, arena: *mut f32, from: &Layout, to:
                     }
                 }
                 for (i, sum) in sums.iter().enumerate().take(from.channels - c) {
-                    let (step, zero) = quant.channel(c + i);
+                    let Channel { step, zero, .. } = quant.channel(c + i);
                     // SAFETY: the caller's promise.
                     unsafe { *arena.add(to.origin() + c + i) = (*sum as f32 - zero * pixels) * (step / pixels) };
                 }

@@ -22,39 +22,62 @@ const LIMIT: f64 = (1u32 << 30) as f64;
 /// How many times the widest channel's step may be the finest's.
 const FINEST: f32 = 256.0;
 
-/// What the bytes of a value mean, channel by channel: `real = step * (byte - zero)`.
+/// What the bytes of a value mean, channel by channel.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Quant {
-    channels: Vec<(f32, f32)>,
+    channels: Vec<Channel>,
+}
+
+/// `real = step * (byte - zero)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Channel {
+    pub(crate) step: f32,
+    /// The byte of 0.0.
+    pub(crate) zero: f32,
+    /// The mean of the channel's numbers, in reals.
+    mean: f32,
+}
+
+/// What a channel's numbers are known to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spread {
+    pub(crate) low: f32,
+    pub(crate) high: f32,
+    pub(crate) mean: f32,
 }
 
 impl Quant {
     /// Bytes that reach from each channel's low end to its high end, both moved to hold 0.0 (which borders are made of) and to what an
-    /// activation leaves; one pair of ends may stand for all channels. `None` for no such range.
+    /// activation leaves. `None` for no such range.
     ///
-    /// With `exact` the ends themselves are bytes; else 0.0 is one.
-    pub(crate) fn of(ends: impl Iterator<Item = [f32; 2]>, [least, most]: [f32; 2], exact: bool) -> Option<Self> {
-        let ends: Vec<[f32; 2]> =
-            ends.map(|[low, high]| [low.max(least).min(0.0), high.min(most).max(0.0)]).collect();
-        let span = |[low, high]: [f32; 2]| high - low;
-        let widest = ends.iter().copied().map(span).fold(0.0, f32::max);
-        let channels = ends.iter().map(|&ends| {
+    /// With `exact` the ends themselves are bytes; else 0.0 is one. With `whole` all channels have the widest one's.
+    pub(crate) fn of(spreads: &[Spread], [least, most]: [f32; 2], exact: bool, whole: bool) -> Option<Self> {
+        let low = |spread: &Spread| spread.low.max(least).min(0.0);
+        let high = |spread: &Spread| spread.high.min(most).max(0.0);
+        let (lowest, highest) = (spreads.iter().map(low).fold(0.0, f32::min), spreads.iter().map(high).fold(0.0, f32::max));
+        let widest = spreads.iter().map(|spread| high(spread) - low(spread)).fold(0.0, f32::max);
+        let channels = spreads.iter().map(|spread| {
+            let (low, high) = if whole { (lowest, highest) } else { (low(spread), high(spread)) };
             // A channel that never stirred gets no finer a step than this: the sums that it is rounded from must stay small.
-            let step = span(ends).max(widest / FINEST) / 255.0;
-            let zero = -ends[0] / step;
-            (step.is_normal() && zero.is_finite()).then_some((step, if exact { zero } else { zero.round_ties_even() }))
+            let step = (high - low).max(widest / FINEST) / 255.0;
+            let zero = if exact { -low / step } else { (-low / step).round_ties_even() };
+            let channel = Channel { step, zero, mean: spread.mean };
+            (step.is_normal() && zero.is_finite() && spread.mean.is_finite()).then_some(channel)
         });
         channels.collect::<Option<Vec<_>>>().filter(|channels| !channels.is_empty()).map(|channels| Self { channels })
     }
 
-    /// Step and byte of 0.0.
-    pub(crate) fn channel(&self, channel: usize) -> (f32, f32) {
-        self.channels[channel % self.channels.len()]
+    pub(crate) fn channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    pub(crate) fn channel(&self, channel: usize) -> Channel {
+        self.channels[channel]
     }
 
     /// The byte nearest to 0.0, of the first channel: all have one, where it matters.
     pub(crate) fn zero(&self) -> u8 {
-        self.channels[0].1.round_ties_even() as u8
+        self.channels[0].zero.round_ties_even() as u8
     }
 }
 
@@ -94,30 +117,28 @@ impl Layer8 {
         let mut this = Self { weights: Vec::new(), starts: Vec::new(), scales: Vec::new(), residual: Vec::new() };
         this.weights.reserve(weights.len());
         for (o, (row, &bias)) in weights.chunks_exact(inputs * taps).zip(bias).enumerate() {
-            let input = |at: usize| {
-                let (step, zero) = ends.input.channel(if own { o } else { at / taps });
-                (f64::from(step), f64::from(zero))
-            };
-            let (step, zero) = ends.output.map_or((1.0, 0.0), |output| output.channel(o));
-            let (step, zero) = (f64::from(step), f64::from(zero));
-            let (more, more_zero) = ends.residual.map_or((0.0, 0.0), |residual| residual.channel(o));
-            let (more, more_zero) = (f64::from(more), f64::from(more_zero));
+            let numbers = |channel: Channel| (f64::from(channel.step), f64::from(channel.zero));
+            let input = |at: usize| ends.input.channel(if own { o } else { at / taps });
+            let (step, zero) = ends.output.map_or((1.0, 0.0), |output| numbers(output.channel(o)));
+            let (more, more_zero) = ends.residual.map_or((0.0, 0.0), |residual| numbers(residual.channel(o)));
             // In steps of the input, so that one scale serves the whole row.
-            let row = || row.iter().enumerate().map(|(at, &w)| f64::from(w) * input(at).0);
+            let row = || row.iter().enumerate().map(|(at, &w)| f64::from(w) * f64::from(input(at).step));
             let largest = row().map(f64::abs).fold(0.0, f64::max);
             // What is added to the sum whatever the input.
             let constant = f64::from(bias) + zero * step - more_zero * more;
             // A channel of tiny weights and a large bias is mostly its bias.
             let scale = (largest / 127.0).max(constant.abs() / f64::from(1 << 24));
             let scale = if scale > 0.0 { scale } else { 1.0 };
-            let first = this.weights.len();
-            this.weights.extend(row().map(|w| (w / scale).round_ties_even() as i8));
-            let (mut zeros, mut sum, mut size) = (0.0, 0i64, 0i64);
-            for (at, &w) in this.weights[first..].iter().enumerate() {
-                let w = i64::from(w);
-                (zeros, sum, size) = (zeros + input(at).1 * w as f64, sum + w, size + w.abs());
+            let (mut start, mut sum, mut size) = (constant / scale, 0i64, 0i64);
+            for (at, w) in row().map(|w| w / scale).enumerate() {
+                let rounded = w.round_ties_even();
+                let (step, zero) = numbers(input(at));
+                // The bytes of 0.0 add nothing; and what rounding takes from the weight is missed, on average, by the mean of the input.
+                start += (w - rounded) * f64::from(input(at).mean) / step - rounded * zero;
+                this.weights.push(rounded as i8);
+                (sum, size) = (sum + rounded as i64, size + rounded.abs() as i64);
             }
-            let start = (constant / scale - zeros).round_ties_even() as i64 - i64::from(shift) * sum;
+            let start = start.round_ties_even() as i64 - i64::from(shift) * sum;
             let most = (start.abs() + 255 * size) as f64;
             // Sums of bytes must fit; and what they come to, unless floats are wanted.
             if !(most < LIMIT && (ends.output.is_none() || (most * scale + 255.0 * more) / step < LIMIT)) {
