@@ -228,12 +228,17 @@ impl Program {
                 };
                 let (layouts, arena) = place::<S>(plan, &operations, weights, size, &bytes)?;
                 let input_bytes = bytes.get(&0).cloned();
-                let picture =
-                    Step { work: Work::Picture, units: threads, border: border(layouts[&0], input_bytes.as_ref(), isa8) };
+                let picture = Step {
+                    work: Work::Picture,
+                    units: threads,
+                    border: border(layouts[&0], input_bytes.as_ref(), isa8),
+                };
                 let steps = std::iter::once(Ok(picture))
                     .chain(operations.iter().map(|op| {
                         let (work, units) = match bytes.contains_key(&op.inputs()[0]) {
-                            true => simd8::dispatch(isa8, Pack8 { op, layouts: &layouts, bytes: &bytes, weights, threads }),
+                            true => {
+                                simd8::dispatch(isa8, Pack8 { op, layouts: &layouts, bytes: &bytes, weights, threads })
+                            }
                             false => work::<S>(op, &layouts, &bytes, weights, threads),
                         }?;
                         let border = border(layouts[&op.output()], bytes.get(&op.output()), isa8);
@@ -825,7 +830,8 @@ fn shares(panels: usize, pixels: usize, threads: usize) -> usize {
 
 /// The border that a step fills beside its work.
 fn border(layout: Layout, bytes: Option<&Quant>, isa: Isa8) -> Option<Border> {
-    let border = bytes.map_or(Border::Floats(layout), |quant| Border::Bytes(layout, simd8::stored(isa, i32::from(quant.zero()))));
+    let border = bytes
+        .map_or(Border::Floats(layout), |quant| Border::Bytes(layout, simd8::stored(isa, i32::from(quant.zero()))));
     (layout.border != [0; 4]).then_some(border)
 }
 
@@ -909,7 +915,8 @@ impl Generic8 for Pack8<'_> {
             Operation::Conv { layer, input, residual, output: id } if layer.groups == 1 => {
                 let conv = self.dense::<S>(layer, *input, *residual, *id)?;
                 let (pixels, panels) = (output.pixels(), conv.packed.panels());
-                let units = if pixels > SMALL_PLANE { pixels.div_ceil(BLOCK8) } else { shares(panels, pixels, threads) };
+                let units =
+                    if pixels > SMALL_PLANE { pixels.div_ceil(BLOCK8) } else { shares(panels, pixels, threads) };
                 (Work::Conv8(conv), units)
             }
             Operation::Conv { layer, input, output: id, .. } => self.depthwise::<S>(layer, *input, *id, None)?,

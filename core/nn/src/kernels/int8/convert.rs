@@ -41,9 +41,7 @@ pub(crate) unsafe fn picture<S: Simd8>(
                 let line = |c: usize| &planes[c * size * layout.rows + y * size..][..size];
                 let (red, green, blue) = (line(0), line(1), line(2));
                 for x in 0..size {
-                    let word = byte(red[x], ways[0])
-                        | byte(green[x], ways[1]) << 8
-                        | byte(blue[x], ways[2]) << 16;
+                    let word = byte(red[x], ways[0]) | byte(green[x], ways[1]) << 8 | byte(blue[x], ways[2]) << 16;
                     // Where bytes are stored signed, 128 less is the highest bit turned.
                     row[x] = (word as u32 ^ if S::SHIFT == 0 { 0 } else { 0x80_8080 }).to_le_bytes();
                 }
@@ -64,8 +62,7 @@ pub(crate) unsafe fn quantise<S: Simd8>(
     quant: &Quant,
     rows: Range<usize>,
 ) {
-    let ways: Vec<(f32, f32)> =
-        (0..from.channels).map(|c| quant.channel(c)).map(|c| (1.0 / c.step, c.zero)).collect();
+    let ways: Vec<(f32, f32)> = (0..from.channels).map(|c| quant.channel(c)).map(|c| (1.0 / c.step, c.zero)).collect();
     simd.vectorize(
         #[inline(always)]
         || {

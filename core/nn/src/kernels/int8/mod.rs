@@ -8,6 +8,8 @@
 pub(crate) mod conv;
 pub(crate) mod convert;
 pub(crate) mod depthwise;
+#[cfg(test)]
+mod tests;
 
 use crate::memory::Aligned;
 use crate::simd::int8::{Simd8, channel};
@@ -54,7 +56,8 @@ impl Quant {
     pub(crate) fn of(spreads: &[Spread], [least, most]: [f32; 2], exact: bool, whole: bool) -> Option<Self> {
         let low = |spread: &Spread| spread.low.max(least).min(0.0);
         let high = |spread: &Spread| spread.high.min(most).max(0.0);
-        let (lowest, highest) = (spreads.iter().map(low).fold(0.0, f32::min), spreads.iter().map(high).fold(0.0, f32::max));
+        let (lowest, highest) =
+            (spreads.iter().map(low).fold(0.0, f32::min), spreads.iter().map(high).fold(0.0, f32::max));
         let widest = spreads.iter().map(|spread| high(spread) - low(spread)).fold(0.0, f32::max);
         let channels = spreads.iter().map(|spread| {
             let (low, high) = if whole { (lowest, highest) } else { (low(spread), high(spread)) };

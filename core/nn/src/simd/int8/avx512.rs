@@ -84,8 +84,7 @@ impl Simd8 for Avx512Vnni {
             } else {
                 // Four channels of each place to a 128-bit lane, then their bytes in turn.
                 let gather = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-                let turn =
-                    _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+                let turn = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
                 for v in 0..N {
                     let x = _mm512_castsi128_si512(quarter(from[0].add(16 * v)));
                     let x = _mm512_inserti32x4::<1>(x, quarter(from[1].add(16 * v)));

@@ -89,8 +89,6 @@ impl Simd8 for Portable {
     }
     #[inline(always)]
     unsafe fn widen<const N: usize>(from: *const u8) -> [Four<f32>; N] {
-        std::array::from_fn(|v| {
-            std::array::from_fn(|i| f32::from(unsafe { *from.add(channel(Self::LANES, N, v, i)) }))
-        })
+        std::array::from_fn(|v| std::array::from_fn(|i| f32::from(unsafe { *from.add(channel(Self::LANES, N, v, i)) })))
     }
 }
