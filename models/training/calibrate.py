@@ -24,6 +24,12 @@ NEVER = 2.0
 SHIFT_PENALTY = 0.3
 GROUPED = ["age", "gender", "region", "fitspatrick"]
 """Findings in whose groups the set must hold its 90 %; symptoms are none."""
+GROUP_COVERAGE, GROUP_RESERVE = 0.87, 0.3
+"""What each group's coverage is brought to where the set heeds a guess: the first, plus the second over the root of the
+group's size, because what a small group shows on one half of the pictures it does not hold on the other."""
+CLASS_COVERAGE, MOST_COVERAGE = 0.895, 0.91
+LEAST_GROUP, LEAST_REGION = 24, 8
+GUESS_PENALTY = 3.0
 IN_SCOPE_KEPT = 0.95
 NOT_KNOWN = ["", "unk", "unknown"]
 SPELLINGS = {"gender": "gender", "region": "region", "sex": "gender", "localization": "region"}
@@ -110,6 +116,46 @@ def fit_shifts(p: np.ndarray, label: np.ndarray, groups: list[list[str]]) -> dic
     return {name: round(float(v), 5) for name, v in zip(names, best[classes:], strict=True)}
 
 
+def fit_even(
+    p: np.ndarray, label: np.ndarray, groups: list[list[str]], shares: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Thresholds of the classes, and how much each guess widens the set: the smallest sets that cover every class and
+    every group as often as wanted, and all pictures no more often than `MOST_COVERAGE`.
+
+    `shares` [n, guesses] is what the picture is guessed to be. The groups themselves are known here and not at run
+    time. Whether a class is in the set is smoothed to have a slope, first widely, then less; that the top class is
+    always in it is taken into account. All is shrunk a little towards none.
+    """
+    n, classes = p.shape
+    row, top, log_p = np.arange(n), p.argmax(1), np.log(np.maximum(p, 1e-6))
+    names = sorted({name for row_groups in groups for name in row_groups})
+    member = np.array([[name in row_groups for name in names] for row_groups in groups], float).reshape(n, len(names))
+    member = member[:, member.sum(0) >= LEAST_GROUP]
+    wanted = GROUP_COVERAGE + GROUP_RESERVE / np.sqrt(member.sum(0))
+    member = np.hstack([member, np.eye(classes)[label]])
+    member = member[:, member.sum(0) >= LEAST_GROUP]
+    wanted = np.r_[wanted, np.full(member.shape[1] - len(wanted), CLASS_COVERAGE)]
+    member /= member.sum(0)
+
+    def loss(b: np.ndarray, soft: float) -> tuple[float, np.ndarray]:
+        inside = expit((log_p + (shares @ b[classes:])[:, None] - b[:classes]) / soft)
+        slope = inside * (1 - inside) / soft
+        inside[row, top], slope[row, top] = 1, 0
+        covered = inside[row, label]
+        lacking = np.maximum(0, wanted - covered @ member)
+        over = max(0.0, covered.mean() - MOST_COVERAGE)
+        value = inside.sum(1).mean() + 300 * (lacking**2).sum() + 3000 * over**2 + GUESS_PENALTY * (b**2).sum() / n
+        pull = np.full((n, classes), 1 / n)
+        pull[row, label] += 6000 * over / n - 600 * member @ lacking
+        pull *= slope
+        return float(value), np.r_[-pull.sum(0), pull.sum(1) @ shares] + 2 * GUESS_PENALTY * b / n
+
+    best = np.r_[np.full(classes, -2.5), np.zeros(shares.shape[1])]
+    for soft, steps in ((1.0, 60), (0.25, 150)):
+        best = minimize(loss, best, (soft,), jac=True, method="L-BFGS-B", options={"maxiter": steps}).x
+    return 1 - np.exp(best[:classes]), best[classes:]
+
+
 def widened(p: np.ndarray, groups: list[list[str]], shifts: dict[str, float]) -> np.ndarray:
     """p times e^(sum of the known groups' shifts): what the thresholds of the set are compared with."""
     return p * np.exp([sum(shifts.get(name, 0.0) for name in row) for row in groups])[:, None]
@@ -172,17 +218,33 @@ class Calibration:
     set_shifts: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, logits: np.ndarray, label: np.ndarray, rows: list[dict[str, str]] | None = None) -> Calibration:
-        """Fits temperature first, the rest on top of it; with `rows`, the set heeds the groups that are known."""
+    def fit(
+        cls,
+        logits: np.ndarray,
+        label: np.ndarray,
+        rows: list[dict[str, str]] | None = None,
+        guessed: Guessed | None = None,
+    ) -> Calibration:
+        """Fits temperature first, the rest on top of it; with `rows`, the set heeds the groups that are known; with
+        `guessed` too, it is made even over them but heeds only what the picture is guessed to be."""
         temperature = fit_temperature(logits, label)
         p = softmax(logits / temperature, 1)
+        if guessed is not None:
+            assert rows is not None
+            thresholds, widths = fit_even(p, label, known_groups(rows), guessed.shares)
+            shifts = {name: round(float(w), 5) for name, w in zip(guessed.names, widths, strict=True)}
+            return cls(temperature, thresholds, fit_named(p, label), shifts)
         groups = known_groups(rows) if rows is not None else [[] for _ in label]
         shifts = fit_shifts(p, label, groups) if rows is not None else {}
         return cls(temperature, conformal(widened(p, groups, shifts), label), fit_named(p, label), shifts)
 
-    def sets(self, p: np.ndarray, rows: list[dict[str, str]]) -> np.ndarray:
-        """The 90 % sets."""
-        inside = prediction_set(widened(p, known_groups(rows), self.set_shifts), self.set_thresholds)
+    def sets(self, p: np.ndarray, rows: list[dict[str, str]], guessed: Guessed | None = None) -> np.ndarray:
+        """The 90 % sets; with `guessed` they heed what the pictures are guessed to be and not what is known."""
+        if guessed is None:
+            wide = widened(p, known_groups(rows), self.set_shifts)
+        else:
+            wide = p * np.exp(guessed.shares @ [self.set_shifts.get(name, 0.0) for name in guessed.names])[:, None]
+        inside = prediction_set(wide, self.set_thresholds)
         inside[np.arange(len(p)), p.argmax(1)] = True
         return inside
 
@@ -190,10 +252,10 @@ class Calibration:
         """Whether the top class may be named, scope aside."""
         return p.max(1) >= self.named_thresholds[p.argmax(1)]
 
-    def answer(self, logits: np.ndarray, rows: list[dict[str, str]]) -> Answer:
+    def answer(self, logits: np.ndarray, rows: list[dict[str, str]], guessed: Guessed | None = None) -> Answer:
         """Probabilities, 90 % sets, and whether the top class may be named."""
         p = softmax(logits / self.temperature, 1)
-        return p, self.sets(p, rows), self.named(p)
+        return p, self.sets(p, rows, guessed), self.named(p)
 
     def manifest(self) -> dict[str, Any]:
         """As it stands in the manifest."""
@@ -242,6 +304,40 @@ class Scope:
     def score(self, features: np.ndarray) -> np.ndarray:
         """Larger is stranger."""
         return self.nearest(self.place(features))
+
+
+@dataclass
+class Guessed:
+    """How likely each region is for each picture, `[n, names]`."""
+
+    names: list[str]
+    shares: np.ndarray
+
+    def at(self, which: np.ndarray) -> Guessed:
+        """The same of some pictures."""
+        return Guessed(self.names, self.shares[which])
+
+
+@dataclass
+class Guess:
+    """The region of the body from a picture's place in the scope's space: softmax of a linear map."""
+
+    names: list[str]
+    weight: np.ndarray
+    bias: np.ndarray
+
+    @classmethod
+    def fit(cls, places: np.ndarray, rows: list[dict[str, str]]) -> Guess:
+        """From pictures whose region is known and not rare."""
+        region = np.array([known(row).get("region", "") for row in rows])
+        names, count = np.unique(region, return_counts=True)
+        keep = np.isin(region, names[(names != "") & (count >= LEAST_REGION)])
+        model = LogisticRegression(C=0.01, max_iter=500).fit(places[keep], region[keep])
+        return cls([f"region={name}" for name in model.classes_], model.coef_, model.intercept_)
+
+    def of(self, places: np.ndarray) -> Guessed:
+        """What pictures are guessed to be."""
+        return Guessed(self.names, softmax(places @ self.weight.T + self.bias, 1))
 
 
 def known(row: dict[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
 import data
-from calibrate import Answer, Calibration, Findings, Scope, fit_head, where_known
+from calibrate import Answer, Calibration, Findings, Guess, Guessed, Scope, fit_head, where_known
 from train import Recipe, predictions
 
 GROUPS = {
@@ -21,6 +21,8 @@ GROUPS = {
 }
 AGE_BANDS = [(0, 40, "0-39"), (40, 60, "40-59"), (60, 80, "60-79"), (80, 200, "80+")]
 ECE_BINS = 15
+GUESSING = ["dermoscopy"]
+"""Packs whose 90 % sets heed the region that the picture is guessed to show (REPORT.md)."""
 
 
 def group_value(row: dict[str, str], column: str) -> str:
@@ -119,9 +121,39 @@ class Folds:
         plain = said[f"{prefix}logits"]
         return (plain + said[f"{prefix}mirrored"]) / 2 if self.flip else plain
 
+    def guessed(self, scope_k: int) -> Guessed | None:
+        """Of each picture what the network that had not seen it guesses; None where the pack does not guess."""
+        parts = []
+        for said in self.said:
+            scope = Scope.fit(said["train_features"], self.info.label[said["train_rows"]], scope_k)
+            guess = fit_guess(self.pack, scope, self.info, said)
+            if guess is None:
+                return None
+            parts.append(guess.of(scope.place(said["features"])))
+        names = sorted({name for part in parts for name in part.names})
+        shares = np.zeros((len(self.label), len(names)))
+        for fold, part in enumerate(parts):
+            shares[np.ix_(self.fold == fold, [names.index(name) for name in part.names])] = part.shares
+        return Guessed(names, shares)
+
     def head(self, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The correction of the head, from some of the rows."""
         return fit_head(self.raw[keep], self.label[keep], self.balance)
+
+
+def fit_guess(pack: str, scope: Scope, info: data.Pictures, said: dict[str, np.ndarray]) -> Guess | None:
+    """What the middle layer tells of the region, from its own training pictures; None if the pack does not guess."""
+    if pack not in GUESSING:
+        return None
+    return Guess.fit(scope.place(said["train_features"]), [info.rows[i] for i in said["train_rows"]])
+
+
+def fit_photo(folds: Folds, logits: np.ndarray, keep: np.ndarray, guessed: Guessed | None) -> Calibration:
+    """The calibration of the photo alone from the rows of `keep`."""
+    if guessed is None:
+        return Calibration.fit(logits[keep], folds.label[keep])
+    rows = [folds.rows[i] for i in np.flatnonzero(keep)]
+    return Calibration.fit(logits[keep], folds.label[keep], rows, guessed.at(keep))
 
 
 def fit_findings(
@@ -159,11 +191,12 @@ def cross_fitted(
     """Each fold measured with everything fitted on the other four; then all folds pooled."""
     per_fold: list[dict[str, Any]] = []
     pool: dict[str, list[Any]] = defaultdict(list)
+    guessed = folds.guessed(scope_k)
     for k in range(data.FOLDS):
         test, rest = folds.fold == k, folds.fold != k
         scale, shift = folds.head(rest)
         logits = folds.raw * scale + shift
-        photo = Calibration.fit(logits[rest], folds.label[rest])
+        photo = fit_photo(folds, logits, rest, guessed)
         said = folds.said[k]
         scope = Scope.fit(said["train_features"], folds.info.label[said["train_rows"]], scope_k)
         stranger, own = scope.score(said["out_features"]), scope.score(said["features"])
@@ -179,7 +212,7 @@ def cross_fitted(
             return figures(folds.pack, p, y, rows, inside, named)
 
         of = (folds.label[test], test_rows, own <= threshold)
-        alone = photo.answer(logits[test], test_rows)
+        alone = photo.answer(logits[test], test_rows, guessed and guessed.at(test))
         result = measure(alone, "photo", of)
         truth = np.r_[np.zeros(len(own)), np.ones(len(stranger))]
         result["out_of_scope"] = {

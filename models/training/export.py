@@ -14,12 +14,11 @@ from safetensors.torch import load_file, save_file
 from scipy.special import log_softmax
 
 import data
-from calibrate import Calibration, Scope, class_weights, known
-from evaluate import Folds, fit_findings, scope_threshold
+from calibrate import Calibration, Guess, Guessed, Scope, class_weights, known
+from evaluate import Folds, fit_findings, fit_guess, fit_photo, scope_threshold
 from network import Net, load_pack_network
 from train import MEAN, STD, Recipe, predictions, train
 
-VERSION = "0.2.0"
 REFERENCES = 600
 IMAGENET = {
     "name": "MobileNetV2 1.0/224, ImageNet (initial weights)",
@@ -28,6 +27,7 @@ IMAGENET = {
 }
 ABOUT: dict[str, dict[str, Any]] = {
     "clinical": {
+        "version": "0.2.1",
         "title_zh": "手机临床照片：六类皮损",
         "title_en": "Phone photos: six kinds of skin lesion",
         "licence": "CC-BY-4.0",
@@ -38,6 +38,7 @@ ABOUT: dict[str, dict[str, Any]] = {
         "source": {"name": "PAD-UFES-20", "doi": "10.17632/zr7vgbcyr2.1", "licence": "CC-BY-4.0"},
     },
     "dermoscopy": {
+        "version": "0.3.0",
         "title_zh": "皮肤镜照片：七类皮损",
         "title_en": "Dermoscopy: seven kinds of skin lesion",
         "licence": "CC-BY-NC-SA-4.0",
@@ -84,7 +85,7 @@ def build(
     keep = np.ones(len(folds.label), bool) if fold is None else folds.fold != fold
     scale, shift = folds.head(keep)
     logits = folds.raw * scale + shift
-    photo = Calibration.fit(logits[keep], folds.label[keep])
+    photo = fit_photo(folds, logits, keep, folds.guessed(scope_k))
     log_p = log_softmax(logits / photo.temperature, 1)
 
     names = [x.label for x in data.LABELS[pack]]
@@ -97,6 +98,8 @@ def build(
     own = predictions(pack, recipe, fold)
     scope = Scope.fit(own["train_features"], info.label[own["train_rows"]], scope_k)
     scope.threshold = scope_threshold(folds, scope_k, [f for f in range(data.FOLDS) if f != fold])
+
+    guess = fit_guess(pack, scope, info, own)
 
     about = ABOUT[pack]
     learned = info.train(fold)
@@ -115,8 +118,7 @@ def build(
         "format": 1,
         "kind": "image-model",
         "id": pack if fold is None else f"{pack}-fold{fold}",
-        "version": VERSION,
-        **{k: about[k] for k in ["title_zh", "title_en", "licence", "attribution"]},
+        **{k: about[k] for k in ["version", "title_zh", "title_en", "licence", "attribution"]},
         "sources": sources,
         "files": {},
         "input": {
@@ -130,6 +132,7 @@ def build(
         "labels": [{"label": x.label, "slug": x.slug, "malignant": x.malignant} for x in data.LABELS[pack]],
         "calibration": photo.manifest(),
         "scope": {"threshold": round(scope.threshold, 4)},
+        **({"guesses": guess.names} if guess else {}),
         "metadata": findings.manifest(),
     }  # fmt: skip
     tensors = (
@@ -142,6 +145,8 @@ def build(
             "scope.reference": torch.from_numpy(reference(scope, own["train_features"], info.label[own["train_rows"]])),
         }
     )
+    if guess:
+        tensors |= {"guess.weight": torch.from_numpy(guess.weight), "guess.bias": torch.from_numpy(guess.bias)}
     return manifest, tensors, net
 
 
@@ -187,6 +192,10 @@ class Pack:
         self.net = load_pack_network(folder).to(memory_format=torch.channels_last)
         scope = [tensors[f"scope.{n}"].float().numpy() for n in ["mean", "projection", "centres"]]
         self.scope = Scope(*scope, threshold=self.manifest["scope"]["threshold"])
+        self.guess: Guess | None = None
+        if "guesses" in self.manifest:
+            table = [tensors[f"guess.{n}"].float().numpy() for n in ["weight", "bias"]]
+            self.guess = Guess(self.manifest["guesses"], *table)
 
     def calibration(self, part: dict[str, Any]) -> Calibration:
         """The numbers of one calibration block."""
@@ -197,10 +206,10 @@ class Pack:
             part.get("set_shifts", {}),
         )
 
-    def look(self, pictures: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Logits and strangeness of pictures `[size, size, 3]` in 8 bit, computed in 32 bit."""
+    def look(self, pictures: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray, Guessed | None]:
+        """Logits, strangeness and guesses of pictures `[size, size, 3]` in 8 bit, computed in 32 bit."""
         given = self.manifest["input"]
-        logits, strange = [], []
+        logits, places = [], []
         for picture in pictures:
             pixels = np.asarray(picture, np.float32).transpose(2, 0, 1)
             x = torch.from_numpy((pixels / 255 - given["mean"][0]) / given["std"][0])[None]
@@ -209,8 +218,9 @@ class Pack:
                 if given.get("flip_average"):
                     said = (said + self.net(x.flip(3))[0]) / 2
             logits.append(said[0].numpy())
-            strange.append(self.scope.score(features.numpy())[0])
-        return np.array(logits), np.array(strange)
+            places.append(self.scope.place(features.numpy())[0])
+        where = np.array(places)
+        return np.array(logits), self.scope.nearest(where), self.guess and self.guess.of(where)
 
     def with_findings(self, logits: np.ndarray, rows: list[dict[str, str]]) -> np.ndarray:
         """Logits with the known findings added, from the manifest alone."""

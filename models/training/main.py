@@ -128,7 +128,7 @@ def measure_index(folder: Path, index: Path, pack: str) -> dict[str, Any]:
     files = [index.parent / r["file"] for r in rows]
     pictures = data.as_the_program_sees(folder, files, model.manifest["input"]["size"])
     began = time.time()
-    logits, strange = model.look(pictures)
+    logits, strange, guessed = model.look(pictures)
     spent = (time.time() - began) * 1000 / len(rows)
     names = [x["label"] for x in model.manifest["labels"]]
     inside = np.array([r["diagnostic"] in names for r in rows])
@@ -140,7 +140,8 @@ def measure_index(folder: Path, index: Path, pack: str) -> dict[str, Any]:
         p, sets, named = answer
         return figures(pack, p, label, own, sets, named & ~refused[inside])
 
-    alone = model.calibration(model.manifest["calibration"]).answer(logits[inside], own)
+    photo = model.calibration(model.manifest["calibration"])
+    alone = photo.answer(logits[inside], own, guessed and guessed.at(inside))
     result = measure(alone)
     result["out_of_scope"] = {
         "n": int((~inside).sum()),

@@ -9,7 +9,7 @@ use std::process::Command;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-const LINUX: &str = "aarch64-unknown-linux-gnu";
+pub(crate) const LINUX: &str = "aarch64-unknown-linux-gnu";
 /// Phones: checked only, for linking needs the NDK and Xcode.
 const PHONES: [&str; 2] = ["aarch64-linux-android", "aarch64-apple-ios"];
 
@@ -37,8 +37,7 @@ pub(crate) fn test() -> Outcome {
     }
     for processor in PROCESSORS {
         say(&format!("== {LINUX}, {processor}"));
-        run(cargo("test", LINUX)
-            .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", LINKER)
+        run(linked(&mut cargo("test", LINUX))
             .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", format!("{QEMU} -cpu {processor} -L {LIBRARIES}")))?;
     }
     for target in PHONES {
@@ -46,6 +45,11 @@ pub(crate) fn test() -> Outcome {
         run(&mut cargo("check", target))?;
     }
     Ok(())
+}
+
+/// Tells cargo the linker for [`LINUX`].
+pub(crate) fn linked(cargo: &mut Command) -> &mut Command {
+    cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", LINKER)
 }
 
 fn missing() -> Vec<&'static str> {

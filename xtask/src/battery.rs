@@ -39,7 +39,7 @@ const ROWS: [Row; 18] = [
         package: CLINIC,
         test: "faults",
         only: "keeps_what_was_there",
-        rounds: &[("FAULT_STRIDE", "1"), ("ALLOCATION_STRIDE", "1")],
+        rounds: &[("ALLOCATION_STRIDE", "1")],
     },
     Row { number: "4", package: SYNC, test: "simulation", only: "whatever", rounds: &[("SYNC_SEEDS", "100000")] },
     Row { number: "5", package: SYNC, test: "simulation", only: "photo_survives", rounds: &[] },

@@ -1,13 +1,15 @@
 //! `cargo xtask`: what a developer runs beside cargo itself.
 
+mod android;
 mod arm;
 mod battery;
+mod bindings;
 mod inference;
 mod knowledge;
 mod sample;
 mod setup;
 
-use barefoot_knowledge::{Content, check};
+use barefoot_knowledge::{Content, check, compile};
 use std::env;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,12 +21,18 @@ cargo xtask bench-search         time search at 183 and at 3,000 entries (run it
 cargo xtask fuzz-text S [SEED]   feed garbled texts to every text entrance for S seconds
 cargo xtask render-sample FILE   draw the sample photo that the README uses
 cargo xtask battery [ROW...]     the fault battery at its bars per release
+cargo xtask test LANGUAGE        generate a language's bindings and run tests/scenarios through them
+cargo xtask test android         the Android shell's models and screens over the real core; prints where pictures of the screens lie
+cargo xtask android              the Android shell as a signed APK (android/README.md)
+cargo xtask size                 the stripped size of the phones' library
+cargo xtask encyclopedia FILE    compile the encyclopedia into a file, for a library that does not carry it
 cargo xtask bench inference [--pack DIR...] [--threads 1,2] [--rounds N] [--peers A,B] [--photo] [--json FILE]
                                  core/nn against other engines (docs/inference.md)
 cargo xtask setup peers          install and build those engines
 cargo xtask setup arm            install qemu, the cross linker and Rust's library for ARM
 cargo xtask test arm             core/nn under qemu on two processors; checked for Android and iOS
-cargo xtask setup [NAME...]      install the servers that the tests of sync need: fhir, tus, oidc";
+cargo xtask setup [NAME...]      install into the cache: the servers that the tests of sync need (fhir, tus, oidc; without a name,
+                                 these three), the tools of a language (kotlin, swift, python, android)";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -35,12 +43,16 @@ fn main() -> ExitCode {
         ["fuzz-text", seconds] => fuzz(seconds, "1"),
         ["fuzz-text", seconds, seed] => fuzz(seconds, seed),
         ["render-sample", file] => sample::render(Path::new(file)),
+        ["size"] => bindings::size(&say),
+        ["encyclopedia", file] => encyclopedia(Path::new(file)),
         ["battery", ref rows @ ..] => battery::run(rows),
         ["bench", "inference", ref options @ ..] => inference::run(options),
-        ["setup", "peers"] => inference::setup(),
-        ["setup", "arm"] => arm::setup(),
+        ["setup"] => setup::run(&[]),
+        ["setup", ref names @ ..] => names.iter().try_for_each(|name| set_up(name)),
         ["test", "arm"] => arm::test(),
-        ["setup", ref names @ ..] => setup::run(names),
+        ["test", "android"] => android::test(),
+        ["android"] => android::pack(),
+        ["test", language] => bindings::test(language),
         _ => {
             say(USAGE);
             return ExitCode::from(2);
@@ -52,6 +64,16 @@ fn main() -> ExitCode {
             say(&format!("xtask: {error}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+fn set_up(name: &str) -> Result<(), Box<dyn std::error::Error>> {
+    match name {
+        "kotlin" | "swift" | "python" => bindings::setup(name),
+        "android" => android::setup(),
+        "peers" => inference::setup(),
+        "arm" => arm::setup(),
+        server => setup::run(&[server]),
     }
 }
 
@@ -69,6 +91,10 @@ fn check_content() -> Result<(), Box<dyn std::error::Error>> {
     } else {
         Err(format!("{} mistakes", complaints.len()).into())
     }
+}
+
+fn encyclopedia(file: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    Ok(compile(&Content::read(&root().join("core/knowledge/content"))?, file)?)
 }
 
 /// The repository.

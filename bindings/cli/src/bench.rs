@@ -85,7 +85,7 @@ impl Part {
                 let assessor = packs::assessor(packs::DEFAULT, home)?;
                 let jpeg = Picture::synthetic(4000, 3000).to_jpeg()?;
                 Ok(vec![timed("photo", 10, threads, || {
-                    let picture = Picture::decode(&jpeg)?;
+                    let picture = Picture::decode_small(&jpeg, assessor.model().least_side())?;
                     let quality = Quality::of(&picture);
                     Ok(assessor.model().look(&picture, &quality).map(drop)?)
                 })?])
@@ -117,6 +117,7 @@ fn time_store(encrypted: bool, name: &str, patients: u32, output: Output) -> Res
     let picture = Picture::synthetic(1200, 900).to_jpeg()?;
     let clinic = store.reopen()?;
     let people = clinic.patients(200)?;
+    let newest = clinic.encounters(200)?;
     let mut timings = Vec::new();
     let mut time = |what: &str, n: usize, work: &mut dyn FnMut(&mut Clinic, usize) -> Result<(), CliError>| {
         let clinic = store.reopen()?;
@@ -139,6 +140,10 @@ fn time_store(encrypted: bool, name: &str, patients: u32, output: Output) -> Res
         Ok(clinic.record(&new).map(drop)?)
     })?;
     time("list", 200, &mut |clinic, _| Ok(clinic.encounters(50).map(drop)?))?;
+    time("patient's list", 200, &mut |clinic, at| {
+        Ok(clinic.encounters_of(&people[at % people.len()].id, 50).map(drop)?)
+    })?;
+    time("one encounter", 200, &mut |clinic, at| Ok(clinic.encounter(&newest[at % newest.len()].id).map(drop)?))?;
     for (what, query) in QUERIES {
         time(what, 200, &mut |clinic, at| {
             Ok(clinic.find_patients(&query(&people[at % people.len()]), 20).map(drop)?)

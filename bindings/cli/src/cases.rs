@@ -4,7 +4,8 @@ use crate::error::CliError;
 use crate::home::Home;
 use crate::output::{Output, column, printable, wrap};
 use crate::packs;
-use barefoot_app::clinic::{ClinicError, DiseaseCode, Encounter, EncounterSummary, ExportOf, Kind, PageLanguage};
+use barefoot_app::clinic::{ClinicError, Encounter, EncounterSummary, ExportOf, FollowUp, Kind, PageLanguage};
+use barefoot_app::disease_code;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use std::fs::File;
@@ -65,6 +66,23 @@ pub(crate) enum Cases {
         #[arg(default_value = "")]
         reason: String,
     },
+    /// Dates to come back that are planned by a day
+    Due {
+        /// YYYY-MM-DD [default: today]
+        #[arg(long, value_name = "DATE")]
+        by: Option<String>,
+        /// How many
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Say what became of a date to come back
+    Close {
+        /// The follow-up; `barefoot cases due` and `cases show` name them
+        id: String,
+        /// What became of it
+        #[arg(value_parser = ["done", "cancelled"])]
+        status: String,
+    },
     /// Add a referral
     Refer {
         /// The encounter
@@ -103,15 +121,7 @@ impl Cases {
             Self::Show { id } => show(&clinic.encounter(&id)?, output),
             Self::Export { id, file, format } => {
                 let encyclopedia = packs::encyclopedia()?;
-                let codes = |slug: &str| {
-                    let article = encyclopedia.article(slug).ok()?;
-                    Some(DiseaseCode {
-                        zh: article.names.zh,
-                        en: article.names.en,
-                        icd10: article.codes.icd10,
-                        icd11: article.codes.icd11,
-                    })
-                };
+                let codes = |slug: &str| disease_code(&encyclopedia, slug);
                 let content = match format {
                     Format::Html => {
                         clinic.page(&id, output.language.pick(PageLanguage::Chinese, PageLanguage::English), &codes)?
@@ -137,6 +147,23 @@ impl Cases {
             }
             Self::Note { id, text } => added(&clinic.add_treatment_note(&id, &text)?, output),
             Self::FollowUp { id, date, reason } => added(&clinic.add_follow_up(&id, &date, &reason)?, output),
+            Self::Due { by, limit } => {
+                let by = by.unwrap_or_else(|| jiff::ZonedDateTime::now().date().to_string());
+                let due = clinic.follow_ups_due(&by, limit)?;
+                output.show(&due, |language| {
+                    if due.is_empty() {
+                        return language.pick("没有到期的随访", "nobody is due").to_owned();
+                    }
+                    let line = |f: &FollowUp| {
+                        format!("{}  {}  {}  {}\n", f.due_on, f.id, f.encounter_id, printable(&f.reason))
+                    };
+                    due.iter().map(line).collect()
+                });
+            }
+            Self::Close { id, status } => {
+                clinic.close_follow_up(&id, &status)?;
+                added(&id, output);
+            }
             Self::Refer { id, urgency, destination, reason } => {
                 added(&clinic.add_referral(&id, &urgency, &destination, &reason)?, output)
             }
@@ -216,6 +243,9 @@ fn show(encounter: &Encounter, output: Output) {
                 .collect();
             line("辅助意见", "The aid said", ranked.join(", "));
         }
+        for photo in &encounter.photo_rows {
+            line("照片", "Photo", photo.id.clone());
+        }
         for d in &encounter.diagnoses {
             line(
                 "诊断",
@@ -227,7 +257,7 @@ fn show(encounter: &Encounter, output: Output) {
             line("治疗", "Treatment", note.words.clone());
         }
         for visit in &encounter.follow_ups {
-            line("随访", "Follow-up", format!("{} {} ({})", visit.due_on, visit.reason, visit.status));
+            line("随访", "Follow-up", format!("{} {} ({})  {}", visit.due_on, visit.reason, visit.status, visit.id));
         }
         for referral in &encounter.referrals {
             line("转诊", "Referral", format!("[{}] {} {}", referral.urgency, referral.destination, referral.reason));

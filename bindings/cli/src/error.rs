@@ -18,8 +18,8 @@ pub(crate) enum CliError {
     Line { what: &'static str, line: usize, reason: String },
     #[error("the label in line {0} of the index is neither a label of the pack nor OUT")]
     Label(usize),
-    #[error("BAREFOOT_DOCTOR is set without BAREFOOT_PIN: set both, or neither")]
-    PinMissing,
+    #[error("two doctors have this name: give the id that `barefoot doctor list` shows")]
+    TwoDoctors,
     #[error("no home folder is known: give --data DIR or set BAREFOOT_HOME")]
     NoHome,
     #[error("the folder for the new pack is not empty: name another")]
@@ -40,7 +40,7 @@ impl CliError {
             Self::NoPack => "没有这个名字的模型包，请用 barefoot pack list 查看".to_owned(),
             Self::Line { what, line, reason } => format!("{}第{line}行有误：{reason}", role(what)),
             Self::Label(line) => format!("索引文件第{line}行的标签既不是模型包的标签，也不是OUT"),
-            Self::PinMissing => "设置了BAREFOOT_DOCTOR却没有BAREFOOT_PIN：请两者都设，或都不设".to_owned(),
+            Self::TwoDoctors => "有两位医生同名：请用 barefoot doctor list 显示的编号".to_owned(),
             Self::NoHome => "找不到主目录：请用 --data 或 BAREFOOT_HOME 指定数据夹".to_owned(),
             Self::Occupied => "新模型包的文件夹不是空的：请另选".to_owned(),
             Self::Picture { at, of, error } => format!("按文件名排序的第{at}张（共{of}张）：{}", error.zh()),

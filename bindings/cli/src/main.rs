@@ -11,6 +11,7 @@ mod extend;
 mod home;
 mod knowledge;
 mod language;
+mod lesions;
 mod output;
 mod packs;
 mod records;
@@ -44,6 +45,9 @@ struct Shared {
     /// The data folder [default: ~/.local/share/barefoot]
     #[arg(long, global = true, env = "BAREFOOT_HOME", value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Who signs in, by name or id; the PIN comes from BAREFOOT_PIN or one line of standard input
+    #[arg(long, global = true, env = "BAREFOOT_DOCTOR", value_name = "NAME")]
+    doctor: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -70,6 +74,9 @@ enum Command {
     /// The patients
     #[command(subcommand)]
     Patient(records::PatientCommand),
+    /// Places on a patient's skin that are watched over time
+    #[command(subcommand)]
+    Lesion(lesions::LesionCommand),
     /// What patients allow
     #[command(subcommand)]
     Consent(records::ConsentCommand),
@@ -107,7 +114,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, output: Output) -> Result<(), CliError> {
-    let home = home::Home::new(cli.shared.data);
+    let home = home::Home::new(cli.shared.data, cli.shared.doctor, output);
     match cli.command {
         Command::Diagnose(args) => args.run(&home, output),
         Command::Differential(args) => args.run(output),
@@ -118,6 +125,7 @@ fn run(cli: Cli, output: Output) -> Result<(), CliError> {
         Command::Evaluate(command) => command.run(&home, output),
         Command::Cases(command) => command.run(&home, output),
         Command::Patient(command) => command.run(&home, output),
+        Command::Lesion(command) => command.run(&home, output),
         Command::Consent(command) => command.run(&home, output),
         Command::Doctor(command) => command.run(&home, output),
         Command::Phrase(args) => args.run(&home, output),

@@ -3,13 +3,18 @@
 
 use crate::cases::{added, list};
 use crate::error::CliError;
-use crate::home::Home;
+use crate::home::{Home, secret};
+use crate::language::Language;
 use crate::output::{Output, column, printable};
-use barefoot_app::clinic::{Clinic, Consent, FORGOTTEN_BOTH, Kind, NewPatient, Patient, PhraseLanguage, Unlock, Use};
+use barefoot_app::clinic::{
+    Clinic, ClinicError, Consent, Doctor, DoctorAtDoor, FORGOTTEN_BOTH, Kind, NewPatient, Patient, PhraseLanguage,
+    Unlock, Use,
+};
 use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
 use serde_json::json;
+use std::collections::HashSet;
 use std::env;
-use std::io::BufRead;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -34,6 +39,49 @@ pub(crate) enum PatientCommand {
         /// Village or address
         #[arg(long)]
         village: Option<String>,
+    },
+    /// Change what is known of a patient; what is not given stays, an empty text removes
+    Edit {
+        /// The patient
+        id: String,
+        /// Name, as written
+        #[arg(long)]
+        name: Option<String>,
+        /// YYYY-MM-DD, YYYY-MM or YYYY
+        #[arg(long, value_name = "DATE")]
+        born: Option<String>,
+        /// Age in years, where no birth date is known
+        #[arg(long, conflicts_with = "born")]
+        age: Option<f64>,
+        /// Sex
+        #[arg(long, value_parser = ["female", "male", "other", "unknown"])]
+        sex: Option<String>,
+        /// Phone number
+        #[arg(long)]
+        phone: Option<String>,
+        /// Village or address
+        #[arg(long)]
+        village: Option<String>,
+    },
+    /// Records that may be of one person: of this patient, or among the newest patients
+    Duplicates {
+        /// The patient
+        id: Option<String>,
+        /// How many of the newest patients to look at, when none is named
+        #[arg(long, default_value_t = 200)]
+        limit: u32,
+    },
+    /// Say that two records are one person; `patient part` undoes it
+    Merge {
+        /// The record that no longer counts by itself
+        other: String,
+        /// The record that counts
+        id: String,
+    },
+    /// Undo a merge: the record counts for itself again
+    Part {
+        /// The record that was merged into another
+        id: String,
     },
     /// Find patients by name, pinyin, initials, phone or village
     Search {
@@ -67,6 +115,50 @@ impl PatientCommand {
                 }
                 output.show(&json!({ "id": id, "possible_duplicates": duplicates }), |_| id.clone());
             }
+            Self::Edit { id, name, born, age, sex, phone, village } => {
+                let old = NewPatient::from(clinic.patient(&id)?);
+                let birth_date = if age.is_some() { None } else { born.or(old.birth_date) };
+                let filled = |text: &String| !text.is_empty();
+                let new = NewPatient {
+                    name: name.unwrap_or(old.name),
+                    birth_date: birth_date.filter(filled),
+                    age_years: age,
+                    sex: sex.or(old.sex),
+                    phone: phone.or(old.phone).filter(filled),
+                    village: village.or(old.village).filter(filled),
+                };
+                clinic.update_patient(&id, &new)?;
+                added(&id, output);
+            }
+            Self::Duplicates { id, limit } => {
+                let pairs = duplicates(&clinic, id, limit)?;
+                output.show(&pairs, |language| {
+                    if pairs.is_empty() {
+                        return language.pick("没有发现可能重复的患者", "no records look like one person").to_owned();
+                    }
+                    let line = |pair: &Pair| {
+                        let because: Vec<_> =
+                            pair.duplicate.because.iter().map(|what| reason(what, language)).collect();
+                        let (first, second) = (patient_line(&pair.patient), patient_line(&pair.duplicate.patient));
+                        format!("{first}\n{second}\n  {:.0} %  {}\n", pair.duplicate.score * 100.0, because.join(", "))
+                    };
+                    pairs.iter().map(line).collect()
+                });
+            }
+            Self::Merge { other, id } => {
+                let ask_again = clinic.merge_patients(&other, &id)?;
+                if !ask_again.is_empty() {
+                    output.note(
+                        "两份记录的知情同意不一致，已按“不同意”处理：请重新询问患者",
+                        "The two records said yes and no to one use; the no counts for both: ask the patient again",
+                    );
+                }
+                output.show(&json!({ "id": id, "ask_again": ask_again }), |_| id.clone());
+            }
+            Self::Part { id } => {
+                clinic.part_patients(&id)?;
+                added(&id, output);
+            }
             Self::Search { query, limit } => {
                 let found = clinic.find_patients(&query, limit)?;
                 output.show(&found, |language| {
@@ -91,6 +183,56 @@ impl PatientCommand {
             }
         }
         Ok(())
+    }
+}
+
+/// Two records that may be of one person.
+#[derive(Serialize)]
+struct Pair {
+    patient: Patient,
+    #[serde(flatten)]
+    duplicate: Duplicate,
+}
+
+#[derive(Serialize)]
+struct Duplicate {
+    #[serde(rename = "duplicate")]
+    patient: Patient,
+    score: f64,
+    because: Vec<&'static str>,
+}
+
+fn duplicates(clinic: &Clinic, id: Option<String>, limit: u32) -> Result<Vec<Pair>, CliError> {
+    let patients = match id {
+        Some(id) => vec![clinic.patient(&id)?],
+        None => clinic.patients(limit)?,
+    };
+    let mut seen = HashSet::new();
+    let mut pairs = Vec::new();
+    for patient in patients {
+        for found in clinic.duplicates_of(&patient.id)? {
+            let (a, b) = (&patient.id, &found.patient.id);
+            if seen.insert((a.min(b).clone(), a.max(b).clone())) {
+                let duplicate = Duplicate { patient: found.patient, score: found.score, because: found.because };
+                pairs.push(Pair { patient: patient.clone(), duplicate });
+            }
+        }
+    }
+    pairs.sort_by(|a, b| b.duplicate.score.total_cmp(&a.duplicate.score));
+    Ok(pairs)
+}
+
+fn reason(what: &'static str, language: Language) -> &'static str {
+    match what {
+        "name" => language.pick("同名", "same name"),
+        "sound" => language.pick("同音", "same sound"),
+        "phone" => language.pick("同一电话", "same phone"),
+        "birth_date" => language.pick("同一生日", "same birth date"),
+        "birth_year" => language.pick("出生年相近", "born about the same year"),
+        "village" => language.pick("同村", "same village"),
+        "not_sex" => language.pick("性别不同", "sexes differ"),
+        "not_birth_date" => language.pick("出生日期不同", "birth dates differ"),
+        other => other,
     }
 }
 
@@ -154,7 +296,13 @@ impl ConsentCommand {
                 clinic.set_consent(&subject, purpose, answer == Answer::Yes)?;
                 subject
             }
-            Self::Show { subject } => subject,
+            Self::Show { subject } => {
+                match clinic.patient(&subject) {
+                    Err(ClinicError::NotFound(_)) => drop(clinic.encounter(&subject)?),
+                    other => drop(other?),
+                }
+                subject
+            }
         };
         let said = clinic.consents(&subject)?;
         output.show(&said, |language| {
@@ -202,7 +350,18 @@ pub(crate) enum DoctorCommand {
 
 impl DoctorCommand {
     pub(crate) fn run(self, home: &Home, output: Output) -> Result<(), CliError> {
-        let mut clinic = home.clinic()?;
+        if matches!(self, Self::List) && !home.signs_in() {
+            let at_the_door = home.at_the_door()?;
+            if !at_the_door.is_empty() {
+                let doctor = |d: DoctorAtDoor| Listed { id: d.id, name: d.name, can_sign_in: true, signed_in: false };
+                list_doctors(&at_the_door.into_iter().map(doctor).collect::<Vec<_>>(), output);
+                return Ok(());
+            }
+        }
+        let mut clinic = match self {
+            Self::Add { .. } => home.open()?.0,
+            _ => home.clinic()?,
+        };
         let vault = home.vault()?;
         match self {
             Self::Add { name } => {
@@ -218,41 +377,51 @@ impl DoctorCommand {
             }
             Self::Pin { id } => {
                 clinic.set_pin(&vault, &id, &new_pin(output)?)?;
+                output.note(FORGOTTEN_BOTH.0, FORGOTTEN_BOTH.1);
                 added(&id, output);
             }
             Self::Remove { id } => {
                 if !clinic.doctors()?.iter().any(|doctor| doctor.id == id) {
-                    return Err(barefoot_app::clinic::ClinicError::NotFound(Kind::Doctor).into());
+                    return Err(ClinicError::NotFound(Kind::Doctor).into());
                 }
                 clinic.remove_doctor(&vault, &id)?;
                 added(&id, output);
             }
             Self::List => {
-                let doctors = clinic.doctors()?;
-                output.show(&doctors, |language| {
-                    let can = |yes: bool| {
-                        language.pick(if yes { "可登录" } else { "已停用" }, if yes { "may sign in" } else { "no PIN" })
-                    };
-                    doctors
-                        .iter()
-                        .map(|d| format!("{}  {}{}\n", d.id, column(&printable(&d.name), 14), can(d.can_sign_in)))
-                        .collect()
-                });
+                let listed = |d: Doctor| Listed {
+                    signed_in: clinic.author() == Some(d.id.as_str()),
+                    id: d.id,
+                    name: d.name,
+                    can_sign_in: d.can_sign_in,
+                };
+                list_doctors(&clinic.doctors()?.into_iter().map(listed).collect::<Vec<_>>(), output);
             }
         }
         Ok(())
     }
 }
 
-/// Never an argument: arguments are seen by other programs.
+#[derive(Serialize)]
+struct Listed {
+    id: String,
+    name: String,
+    can_sign_in: bool,
+    signed_in: bool,
+}
+
+fn list_doctors(doctors: &[Listed], output: Output) {
+    output.show(&doctors, |language| {
+        let state = |doctor: &Listed| match (doctor.signed_in, doctor.can_sign_in) {
+            (true, _) => language.pick("已登录", "signed in"),
+            (false, true) => language.pick("可登录", "may sign in"),
+            (false, false) => language.pick("已停用", "no PIN"),
+        };
+        doctors.iter().map(|d| format!("{}  {}{}\n", d.id, column(&printable(&d.name), 14), state(d))).collect()
+    });
+}
+
 fn new_pin(output: Output) -> Result<String, CliError> {
-    if let Ok(pin) = env::var("BAREFOOT_NEW_PIN") {
-        return Ok(pin);
-    }
-    output.note("新PIN码（六个字符以上）：", "New PIN (six characters or more):");
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).map_err(|source| CliError::Read { what: "PIN", source })?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    secret("BAREFOOT_NEW_PIN", "新PIN码（六个字符以上）：", "New PIN (six characters or more):", output)
 }
 
 /// A new recovery phrase, in place of an earlier one
@@ -262,7 +431,7 @@ pub(crate) struct PhraseCommand {}
 impl PhraseCommand {
     pub(crate) fn run(self, home: &Home, output: Output) -> Result<(), CliError> {
         let language = output.language.pick(PhraseLanguage::Chinese, PhraseLanguage::English);
-        let phrase = home.clinic()?.new_recovery_phrase(language)?;
+        let phrase = home.open()?.0.new_recovery_phrase(language)?;
         output.note(FORGOTTEN_BOTH.0, FORGOTTEN_BOTH.1);
         output.show(&json!({ "phrase": phrase.as_str() }), |_| phrase.to_string());
         Ok(())

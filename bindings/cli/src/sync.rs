@@ -4,9 +4,9 @@ use crate::error::CliError;
 use crate::home::Home;
 use crate::output::{Output, column, printable};
 use crate::packs;
-use barefoot_app::clinic::{Clinic, ClinicError, DiseaseCode, Use};
+use barefoot_app::clinic::{Clinic, ClinicError, Use};
 use barefoot_app::sync::{Http, set_token, sign_in, sync};
-use barefoot_app::{Prompt, SyncOptions, SyncProgress, SyncReport};
+use barefoot_app::{Prompt, SyncOptions, SyncProgress, SyncReport, disease_code};
 use clap::Args;
 use serde_json::{Value, json};
 use std::fs;
@@ -80,11 +80,7 @@ impl Sync {
             return Ok(());
         };
         let encyclopedia = packs::encyclopedia()?;
-        let codes = |slug: &str| {
-            let article = encyclopedia.article(slug).ok()?;
-            let (names, codes) = (article.names, article.codes);
-            Some(DiseaseCode { zh: names.zh, en: names.en, icd10: codes.icd10, icd11: codes.icd11 })
-        };
+        let codes = |slug: &str| disease_code(&encyclopedia, slug);
         let options = SyncOptions {
             server: server.trim_end_matches('/').to_owned(),
             files: self.files,

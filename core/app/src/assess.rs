@@ -8,6 +8,7 @@ use barefoot_knowledge::{Bilingual, Differential, Encyclopedia, Patient, Questio
 use barefoot_trust::Pack;
 use barefoot_vision::{ClassProbability, HeatMap, ImageModel, Look, Outcome, Picture, Quality, QualityReason};
 use serde::Serialize;
+use std::ops::ControlFlow;
 
 /// Diseases of the differential that an assessment keeps.
 const RANKED: usize = 10;
@@ -175,16 +176,45 @@ impl Assessor {
     /// # Errors
     /// When there is neither, or a photo cannot be decoded; a poor photo is no error but an answer.
     pub fn assess(&self, request: &AssessmentRequest) -> Result<Assessed, AppError> {
+        self.assess_watched(request, &mut |_, _| ControlFlow::Continue(()))
+    }
+
+    /// As [`Assessor::assess`]; `watch` is told at the start and after each step how many of how many are done, and may stop the work
+    /// there. A photo takes two steps (decoding, the network), the findings one.
+    ///
+    /// # Errors
+    /// As [`Assessor::assess`], and when stopped.
+    pub fn assess_watched(
+        &self,
+        request: &AssessmentRequest,
+        watch: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Assessed, AppError> {
         let text = request.words();
         if request.photos.is_empty() && text.trim().is_empty() {
             return Err(AppError::Nothing);
         }
-        let pictures = request.photos.iter().map(|bytes| Picture::decode(bytes)).collect::<Result<Vec<_>, _>>()?;
+        let total = 2 * request.photos.len() as u64 + 1;
+        let mut steps = 0..=total;
+        let mut step = || {
+            let done = steps.next().unwrap_or(total);
+            if watch(done, total).is_break() { Err(AppError::Cancelled) } else { Ok(()) }
+        };
+        step()?;
+        let pictures = request
+            .photos
+            .iter()
+            .map(|bytes| {
+                let picture = Picture::decode_small(bytes, self.model.least_side())?;
+                step()?;
+                Ok(picture)
+            })
+            .collect::<Result<Vec<_>, AppError>>()?;
         let looks = pictures
             .iter()
             .map(|picture| {
                 let quality = Quality::of(picture);
                 let (look, map) = self.model.look_with_map(picture, &quality)?;
+                step()?;
                 Ok(((quality, look), map))
             })
             .collect::<Result<Vec<_>, AppError>>()?;
@@ -201,6 +231,7 @@ impl Assessor {
         let image = best.map(|(_, look)| self.image_assessment(&self.model.reconsider(look, &known)));
         let urgency = raise_by_photo(urgency, &self.feared(image.as_ref())?);
         let card = differential.first().map(|first| self.card(&first.slug)).transpose()?;
+        step()?;
         let assessment = Assessment {
             quality: best.map(|(q, _)| QualityAssessment { ok: q.ok, score: q.score, reasons: q.reasons.clone() }),
             image,
@@ -240,10 +271,12 @@ impl Assessor {
             .iter()
             .map(|f| ObservedFinding { finding: f.id.clone(), present: f.present })
             .collect();
-        let photos = assessed
-            .pictures
+        let photos = request
+            .photos
             .iter()
-            .map(|picture| {
+            .map(|bytes| {
+                // The assessment looked at a small one.
+                let picture = Picture::decode(bytes)?;
                 let (width, height) = picture.rgb().dimensions();
                 Ok(NewPhoto { jpeg: picture.to_jpeg()?, width, height })
             })

@@ -34,6 +34,9 @@ pub enum AppError {
     /// The pack is of another kind.
     #[error("this pack is no image model: choose one that `barefoot pack list` shows")]
     OtherPack,
+    /// A long job was stopped on request.
+    #[error("stopped: start again when you are ready")]
+    Cancelled,
     /// The pack's label is not in the encyclopedia.
     #[error("the model pack names a disease that the encyclopedia does not have: update both")]
     UnknownSlug,
@@ -61,6 +64,7 @@ impl AppError {
             Self::Clinic(error) => error.code(),
             Self::Sync(error) => error.code(),
             Self::Nothing => "assess.nothing",
+            Self::Cancelled => "job.cancelled",
             Self::OtherPack => "pack.other_kind",
             Self::UnknownSlug => "assess.unknown_slug",
             Self::Prototype(_) | Self::Extension(_) => "pack.not_extended",
@@ -79,6 +83,7 @@ impl AppError {
             Self::Clinic(error) => error.zh(),
             Self::Sync(error) => error.zh(),
             Self::Nothing => "请至少给一张照片，或用文字描述所见".to_owned(),
+            Self::Cancelled => "已停止：可随时重新开始".to_owned(),
             Self::OtherPack => "这不是影像模型包：请从 barefoot pack list 中选择".to_owned(),
             Self::UnknownSlug => "模型包中的疾病不在百科里：请同时更新两者".to_owned(),
             Self::Prototype(error) => error.zh(),

@@ -93,7 +93,7 @@ impl<'a> Extension<'a> {
     /// # Errors
     /// When it cannot be decoded, is too poor, or was there already; the extension is then as before.
     pub fn add(&mut self, bytes: &[u8]) -> Result<(), AppError> {
-        let picture = Picture::decode(bytes)?;
+        let picture = Picture::decode_small(bytes, self.model.least_side())?;
         if !Quality::of(&picture).ok {
             return Err(ExtensionError::Poor.into());
         }

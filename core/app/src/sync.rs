@@ -10,12 +10,27 @@ use std::collections::BTreeSet;
 
 pub use barefoot_sync::{Http, Net};
 
+/// A clinic that is reached for one call at a time: a shell's other threads come between while the network is slow.
+pub trait Access {
+    /// Makes one call.
+    ///
+    /// # Errors
+    /// What the call says; [`ClinicError::Locked`] when the records were closed meanwhile.
+    fn with<T>(&mut self, act: impl FnOnce(&mut Clinic) -> Result<T, ClinicError>) -> Result<T, ClinicError>;
+}
+
+impl Access for Clinic {
+    fn with<T>(&mut self, act: impl FnOnce(&mut Clinic) -> Result<T, ClinicError>) -> Result<T, ClinicError> {
+        act(self)
+    }
+}
+
 /// Sends what may leave and fetches what has come. Does I/O, blocks; `watch` hears how far it is.
 ///
 /// # Errors
 /// When the server is not reached or lets nobody in, or the store refuses; what was settled until then stays settled.
 pub fn sync(
-    clinic: &mut Clinic,
+    clinic: &mut impl Access,
     codes: Codes<'_>,
     net: &mut impl Net,
     options: &Options,
@@ -30,7 +45,7 @@ pub fn sync(
 /// # Errors
 /// When the provider is not reached, the doctor refuses or takes too long, or the store refuses.
 pub fn sign_in(
-    clinic: &mut Clinic,
+    clinic: &mut impl Access,
     net: &mut impl Net,
     issuer: &str,
     client: &str,
@@ -45,65 +60,65 @@ pub fn sign_in(
 ///
 /// # Errors
 /// When the store refuses.
-pub fn set_token(clinic: &mut Clinic, token: Option<&str>) -> Result<(), AppError> {
+pub fn set_token(clinic: &mut impl Access, token: Option<&str>) -> Result<(), AppError> {
     let mut records = ClinicRecords { clinic, codes: &|_| None };
     Ok(barefoot_sync::set_token(&mut records, token)?)
 }
 
 /// A clinic as sync sees it.
-struct ClinicRecords<'a> {
-    clinic: &'a mut Clinic,
+struct ClinicRecords<'a, A> {
+    clinic: &'a mut A,
     codes: Codes<'a>,
 }
 
-impl ClinicRecords<'_> {
-    fn is_there(&self, reference: &str) -> Result<bool, ClinicError> {
-        Ok(self.clinic.server_copy(reference)?.is_some_and(|copy| copy.version.is_some()))
-    }
+fn is_there(clinic: &Clinic, reference: &str) -> Result<bool, ClinicError> {
+    Ok(clinic.server_copy(reference)?.is_some_and(|copy| copy.version.is_some()))
+}
 
-    fn of_record(&self, kind: Kind, record: &str) -> Result<Vec<Value>, ClinicError> {
-        let mut resources = self.clinic.fhir_resources(kind, record, self.codes)?;
-        // An encounter that is sent again may have been given its patient since: all that the server has of it follows.
-        if kind == Kind::Encounter && self.is_there(&format!("Encounter/{record}"))? {
-            for (kind, record) in self.clinic.belonging_to(record)? {
-                for resource in self.clinic.fhir_resources(kind, &record, self.codes)? {
-                    let id = resource["id"].as_str().unwrap_or_default();
-                    if self.is_there(&format!("{}/{id}", resource["resourceType"].as_str().unwrap_or_default()))? {
-                        resources.push(resource);
-                    }
+fn of_record(clinic: &Clinic, codes: Codes<'_>, kind: Kind, record: &str) -> Result<Vec<Value>, ClinicError> {
+    let mut resources = clinic.fhir_resources(kind, record, codes)?;
+    // An encounter that is sent again may have been given its patient since: all that the server has of it follows.
+    if kind == Kind::Encounter && is_there(clinic, &format!("Encounter/{record}"))? {
+        for (kind, record) in clinic.belonging_to(record)? {
+            for resource in clinic.fhir_resources(kind, &record, codes)? {
+                let id = resource["id"].as_str().unwrap_or_default();
+                if is_there(clinic, &format!("{}/{id}", resource["resourceType"].as_str().unwrap_or_default()))? {
+                    resources.push(resource);
                 }
             }
         }
-        // Doctors are told with the records that name them.
-        let mut doctors = BTreeSet::new();
-        resources.iter().for_each(|resource| practitioners(resource, &mut doctors));
-        let mut all = Vec::new();
-        for doctor in doctors {
-            all.extend(self.clinic.fhir_resources(Kind::Doctor, &doctor, self.codes)?);
-        }
-        all.append(&mut resources);
-        Ok(all)
     }
+    // Doctors are told with the records that name them.
+    let mut doctors = BTreeSet::new();
+    resources.iter().for_each(|resource| practitioners(resource, &mut doctors));
+    let mut all = Vec::new();
+    for doctor in doctors {
+        all.extend(clinic.fhir_resources(Kind::Doctor, &doctor, codes)?);
+    }
+    all.append(&mut resources);
+    Ok(all)
 }
 
-impl Records for ClinicRecords<'_> {
+impl<A: Access> Records for ClinicRecords<'_, A> {
     type Error = ClinicError;
 
     fn waiting(&mut self, root: Option<&str>) -> Result<Vec<Change>, ClinicError> {
-        Ok(self.clinic.sendable(Use::Care, root)?.into_iter().map(change).collect())
+        Ok(self.clinic.with(|c| c.sendable(Use::Care, root))?.into_iter().map(change).collect())
     }
 
     fn held_back(&mut self) -> Result<u64, ClinicError> {
-        self.clinic.held_back(Use::Care)
+        self.clinic.with(|c| c.held_back(Use::Care))
     }
 
     fn refused(&mut self) -> Result<Vec<(Change, String)>, ClinicError> {
-        Ok(self.clinic.refused_changes()?.into_iter().map(|(refused, reason)| (change(refused), reason)).collect())
+        let refused = self.clinic.with(|c| c.refused_changes())?;
+        Ok(refused.into_iter().map(|(refused, reason)| (change(refused), reason)).collect())
     }
 
     fn resources(&mut self, kind: &str, record: &str) -> Result<Vec<Value>, ClinicError> {
         // A kind of a newer version waits for that version.
-        Kind::from_table(kind).map_or(Ok(Vec::new()), |kind| self.of_record(kind, record))
+        let Some(kind) = Kind::from_table(kind) else { return Ok(Vec::new()) };
+        self.clinic.with(|c| of_record(c, self.codes, kind, record))
     }
 
     fn current(&mut self, reference: &str) -> Result<Option<Value>, ClinicError> {
@@ -112,7 +127,7 @@ impl Records for ClinicRecords<'_> {
             Some(("Appointment", id)) => (Kind::FollowUp, id),
             _ => return Ok(None),
         };
-        match self.clinic.fhir_resources(kind.0, kind.1, self.codes) {
+        match self.clinic.with(|c| c.fhir_resources(kind.0, kind.1, self.codes)) {
             Ok(resources) => Ok(resources.into_iter().next()),
             Err(ClinicError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
@@ -120,7 +135,7 @@ impl Records for ClinicRecords<'_> {
     }
 
     fn photo(&mut self, id: &str) -> Result<Option<Vec<u8>>, ClinicError> {
-        match self.clinic.photo(id) {
+        match self.clinic.with(|c| c.photo(id)) {
             Ok(jpeg) => Ok(Some(jpeg)),
             Err(ClinicError::PhotoDamaged | ClinicError::PhotoPurged) => Ok(None),
             Err(error) => Err(error),
@@ -130,11 +145,12 @@ impl Records for ClinicRecords<'_> {
     fn known(&mut self, reference: &str) -> Result<Option<Known>, ClinicError> {
         let known =
             |ServerCopy { version, digest, ours, full, attempts }| Known { version, digest, ours, full, attempts };
-        Ok(self.clinic.server_copy(reference)?.map(known))
+        Ok(self.clinic.with(|c| c.server_copy(reference))?.map(known))
     }
 
     fn attempt(&mut self, resources: &[(String, Known)]) -> Result<(), ClinicError> {
-        self.clinic.note_attempts(&resources.iter().map(copy).collect::<Vec<_>>())
+        let copies: Vec<_> = resources.iter().map(copy).collect();
+        self.clinic.with(|c| c.note_attempts(&copies))
     }
 
     fn settle(&mut self, settled: &Settled) -> Result<(), ClinicError> {
@@ -147,20 +163,20 @@ impl Records for ClinicRecords<'_> {
             takes: takes.collect(),
             reviews: reviews.collect(),
         };
-        self.clinic.settle_with_server(&from_server, self.codes, &digest)
+        self.clinic.with(|c| c.settle_with_server(&from_server, self.codes, &digest))
     }
 
     fn receive(&mut self, answers: &[Answer]) -> Result<u64, ClinicError> {
         let answers: Vec<_> = answers.iter().cloned().map(|answer| (answer.resource, answer.refers_to)).collect();
-        self.clinic.receive_answers(&answers)
+        self.clinic.with(|c| c.receive_answers(&answers))
     }
 
     fn value(&mut self, name: &str) -> Result<Option<String>, ClinicError> {
-        self.clinic.server_value(name)
+        self.clinic.with(|c| c.server_value(name))
     }
 
     fn set_value(&mut self, name: &str, value: Option<&str>) -> Result<(), ClinicError> {
-        self.clinic.set_server_value(name, value)
+        self.clinic.with(|c| c.set_server_value(name, value))
     }
 }
 
@@ -190,6 +206,7 @@ impl From<SyncError<ClinicError>> for AppError {
     fn from(error: SyncError<ClinicError>) -> Self {
         match error {
             SyncError::Records(error) => Self::Clinic(error),
+            SyncError::Stopped => Self::Cancelled,
             other => Self::Sync(Box::new(other)),
         }
     }

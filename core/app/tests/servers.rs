@@ -228,15 +228,7 @@ fn a_specialists_answer_comes_down_and_shows_with_the_case() {
 }
 
 fn edit(clinic: &mut Clinic, id: &str, change: impl FnOnce(&mut NewPatient)) {
-    let old = clinic.patient(id).expect("there");
-    let mut new = NewPatient {
-        name: old.name,
-        birth_date: old.birth_date,
-        age_years: None,
-        sex: old.sex,
-        phone: old.phone,
-        village: old.village,
-    };
+    let mut new = NewPatient::from(clinic.patient(id).expect("there"));
     change(&mut new);
     clinic.update_patient(id, &new).expect("updates");
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"BFBACK1\n";
@@ -56,6 +57,19 @@ impl Clinic {
     /// When a file of that name exists, nobody could open the backup elsewhere (PINs without a recovery phrase), or the disk refuses; no
     /// half backup stays behind.
     pub fn backup(&mut self, file: &Path) -> Result<BackupReport, ClinicError> {
+        self.backup_watched(file, &mut |_, _| ControlFlow::Continue(()))
+    }
+
+    /// As [`Clinic::backup`]; `watch` is told at the start and after each file or chunk how many bytes of how many are done, and may
+    /// stop the backup. Does I/O.
+    ///
+    /// # Errors
+    /// As [`Clinic::backup`], and when stopped.
+    pub fn backup_watched(
+        &mut self,
+        file: &Path,
+        watch: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<BackupReport, ClinicError> {
         if file.exists() {
             return Err(ClinicError::FileExists);
         }
@@ -64,19 +78,31 @@ impl Clinic {
         }
         // While this store is open nobody else writes, and after a checkpoint the main file is all there is.
         database::checkpoint(&self.db)?;
-        let mut files = vec![self.listed(Path::new(DATABASE))?];
         let mut photos = Vec::new();
         gather(&self.folder, Path::new("photos"), &mut photos)?;
         photos.sort();
-        for photo in &photos {
-            files.push(self.listed(photo)?);
+        let sources: Vec<&Path> =
+            std::iter::once(Path::new(DATABASE)).chain(photos.iter().map(PathBuf::as_path)).collect();
+        let sizes = sources.iter().map(|source| Ok(fs::metadata(self.folder.join(source))?.len()));
+        // Every byte is read twice: to be listed, and to be written.
+        let total = 2 * sizes.sum::<Result<u64, ClinicError>>()?;
+        let mut done = 0;
+        let mut step = |bytes: u64| {
+            done += bytes;
+            if watch(done, total).is_break() { Err(ClinicError::Cancelled) } else { Ok(()) }
+        };
+        step(0)?;
+        let mut files = Vec::with_capacity(sources.len());
+        for source in &sources {
+            let listed = self.listed(source)?;
+            step(listed.bytes)?;
+            files.push(listed);
         }
         let ring = self.ring.to_bytes()?;
         let parent = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let draft = tempfile::NamedTempFile::new_in(parent)?;
         let mut out = Writer::begin(BufWriter::new(draft), &ring, &key(&self.key, &ring))?;
         out.chunk(&serde_json::to_vec(&Listing { files })?, false)?;
-        let sources = std::iter::once(PathBuf::from(DATABASE)).chain(photos.iter().cloned());
         let mut buffer = Vec::with_capacity(CHUNK);
         for source in sources {
             let mut reader = File::open(self.folder.join(source))?;
@@ -87,11 +113,13 @@ impl Clinic {
                 }
                 if buffer.len() == CHUNK {
                     out.chunk(&buffer, false)?;
+                    step(CHUNK as u64)?;
                     buffer.clear();
                 }
             }
         }
         out.chunk(&buffer, true)?;
+        step(buffer.len() as u64)?;
         let draft = out.inner.into_inner().map_err(|error| ClinicError::Io(error.into_error()))?;
         draft.as_file().sync_all()?;
         let bytes = draft.as_file().metadata()?.len();

@@ -64,8 +64,8 @@ pub(crate) fn record(work: &Work<'_>, subject: &str, purpose: &str, granted: boo
 }
 
 impl Clinic {
-    /// Records a patient's yes or no to one use; a no after a yes is a withdrawal. It counts for the records merged into this one too. `subject` is a patient's id, or an encounter's that
-    /// has no patient. Does I/O.
+    /// Records a patient's yes or no to one use; a no after a yes is a withdrawal. It counts for the records merged
+    /// into this one too. `subject` is a patient's id, or an encounter's that has no patient. Does I/O.
     ///
     /// # Errors
     /// When there is no such patient or anonymous encounter, or the database refuses.

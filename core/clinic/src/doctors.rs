@@ -12,7 +12,7 @@ use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-/// What must be said when a PIN or a phrase is set up: Chinese, English.
+/// What must be said when records, a PIN or a phrase are set up: Chinese, English.
 pub const FORGOTTEN_BOTH: (&str, &str) = (
     "请把恢复短语抄在纸上，和手机分开保存。PIN码（或本机密钥）和恢复短语都丢失时，谁也打不开这些记录，我们也不能。",
     "Write the recovery phrase on paper and keep it apart from this device. If both the PIN (or the device's key) and the phrase are lost, nobody can open these records again, and neither can we.",

@@ -61,15 +61,7 @@ impl Clinic {
     /// # Errors
     /// When there is no such patient, or the database refuses.
     pub fn duplicates_of(&self, id: &str) -> Result<Vec<PossibleDuplicate>, ClinicError> {
-        let known = self.patient(id)?;
-        let mut found = self.possible_duplicates(&NewPatient {
-            name: known.name,
-            birth_date: known.birth_date,
-            age_years: None,
-            sex: known.sex,
-            phone: known.phone,
-            village: known.village,
-        })?;
+        let mut found = self.possible_duplicates(&self.patient(id)?.into())?;
         found.retain(|duplicate| duplicate.patient.id != id);
         Ok(found)
     }

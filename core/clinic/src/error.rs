@@ -7,10 +7,10 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum ClinicError {
     /// The disk refused.
-    #[error("the data folder cannot be used: {0}")]
+    #[error("the disk refuses: {0}; check the folder and its permissions, then try again")]
     Io(#[source] io::Error),
     /// The database refused.
-    #[error("the database cannot be used: {0}")]
+    #[error("the database cannot be used: {0}; try again, or restore a backup into an empty folder")]
     Database(#[source] rusqlite::Error),
     /// No room for what was to be written; what was there is whole.
     #[error("the disk is full: nothing was saved and nothing was lost; free some space, then try again")]
@@ -21,11 +21,11 @@ pub enum ClinicError {
     )]
     ReadOnly,
     /// A stored record is not readable.
-    #[error("a stored record is not readable: {0}")]
+    #[error("a stored record is not readable: restore a backup into an empty folder, or update Barefoot")]
     Record(#[from] serde_json::Error),
     /// The key does not fit the database, or the database is damaged. Nothing was changed.
     #[error(
-        "the key does not open this data folder, or its database is damaged; nothing was changed: use the right key, or restore a backup"
+        "the key does not open this data folder, or its database is damaged; nothing was changed: use the right key or the recovery phrase, or restore a backup"
     )]
     WrongKey,
     /// The folder has records but the phone's key is gone. A new key would be useless.
@@ -37,7 +37,7 @@ pub enum ClinicError {
     #[error("the data folder holds records, but its file keys.json is missing: put it back, or restore from a backup")]
     KeyRingMissing,
     /// The device's key is not one.
-    #[error("the key file must hold 64 hexadecimal digits")]
+    #[error("the key file must hold 64 hexadecimal digits: put the right file back, or use the recovery phrase")]
     KeyFile,
     /// The key ring was damaged.
     #[error("the file keys.json is damaged; nothing was changed: put an earlier copy back, or restore from a backup")]
@@ -58,7 +58,7 @@ pub enum ClinicError {
     #[error("the recovery phrase does not fit: check the words and their order")]
     WrongPhrase,
     /// No phrase was ever made.
-    #[error("no recovery phrase was set up for these records")]
+    #[error("no recovery phrase was set up for these records: use this device's key or a doctor's PIN")]
     NoPhrase,
     /// The way in does not suit: a PIN belongs to one device.
     #[error("a backup is restored with the recovery phrase, or with this device's key while no doctor has a PIN")]
@@ -73,7 +73,7 @@ pub enum ClinicError {
     #[error("the data folder is in use by another Barefoot: close it, or try again in a moment")]
     InUse,
     /// No such record.
-    #[error("there is no {} with this id; {}", .0.en(), .0.hint())]
+    #[error("there is no {} with this id; {}", .0.en(), .0.hint().1)]
     NotFound(Kind),
     /// A merge needs two records that count.
     #[error(
@@ -81,10 +81,10 @@ pub enum ClinicError {
     )]
     Merged,
     /// There is nothing to part.
-    #[error("this patient was not merged into another: nothing was changed")]
+    #[error("this patient was not merged into another; nothing was changed: name the record that was merged")]
     NotMerged,
     /// A photo file was changed, cut or swapped.
-    #[error("a stored photo is damaged")]
+    #[error("a stored photo is damaged: take it from a backup")]
     PhotoDamaged,
     /// The original was purged after it had been sent.
     #[error("the original of this photo was removed after it had been sent; its thumbnail is still here")]
@@ -106,8 +106,17 @@ pub enum ClinicError {
     /// A file of that name is there.
     #[error("a file of this name already exists: choose another name")]
     FileExists,
+    /// The phone's own key store refused; why is not passed on.
+    #[error("this phone's key store cannot be used: unlock the phone and try again")]
+    Vault,
+    /// The records were closed.
+    #[error("the records are locked: sign in again")]
+    Locked,
+    /// A long job was stopped on request.
+    #[error("stopped; nothing was changed: start again when you are ready")]
+    Cancelled,
     /// The system gave no random bytes.
-    #[error("the system gives no random numbers: {0}")]
+    #[error("the system gives no random numbers: {0}; try again in a moment")]
     Random(#[from] getrandom::Error),
 }
 
@@ -233,6 +242,8 @@ impl From<io::Error> for ClinicError {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            // An error with more than a code names the file, and files may be named after patients.
+            kind if error.raw_os_error().is_none() => Self::Io(kind.into()),
             _ => Self::Io(error),
         }
     }
@@ -278,6 +289,9 @@ impl ClinicError {
             Self::BackupDamaged => "clinic.backup_damaged",
             Self::NotEmpty => "clinic.not_empty",
             Self::FileExists => "clinic.file_exists",
+            Self::Vault => "clinic.vault",
+            Self::Locked => "clinic.locked",
+            Self::Cancelled => "job.cancelled",
             Self::DiskFull => "clinic.disk_full",
             Self::ReadOnly => "clinic.read_only",
             Self::Io(_) | Self::Database(_) | Self::Record(_) | Self::Random(_) => "clinic.refused",
@@ -289,36 +303,39 @@ impl ClinicError {
     pub fn zh(&self) -> String {
         match self {
             Self::WrongKey => {
-                "密钥打不开此数据夹，或数据库已损坏；未作任何改动：请用正确的密钥，或从备份恢复".to_owned()
+                "密钥打不开此数据夹，或数据库已损坏；未作任何改动：请用正确的密钥或恢复短语，或从备份恢复".to_owned()
             }
             Self::KeyMissing => "数据夹有记录，但本机密钥丢失：请放回密钥文件，或使用恢复短语".to_owned(),
             Self::KeyRingMissing => "数据夹有记录，但缺少 keys.json：请放回该文件，或从备份恢复".to_owned(),
-            Self::KeyFile => "密钥文件应为64个十六进制数字".to_owned(),
+            Self::KeyFile => "密钥文件应为64个十六进制数字：请放回正确的文件，或使用恢复短语".to_owned(),
             Self::KeyRing => "keys.json 已损坏；未作任何改动：请放回较早的副本，或从备份恢复".to_owned(),
             Self::PinNeeded => "此数据夹受保护：请用医生的PIN码登录，或使用恢复短语".to_owned(),
             Self::WrongPin => "PIN码错误，请重试".to_owned(),
             Self::PinWait { seconds } => format!("PIN码错误次数过多：请等待{seconds}秒再试；不会删除任何数据"),
             Self::WrongPhrase => "恢复短语不符：请核对每个词及其顺序".to_owned(),
-            Self::NoPhrase => "这些记录没有设置过恢复短语".to_owned(),
+            Self::NoPhrase => "这些记录没有设置过恢复短语：请用本机密钥或医生的PIN码".to_owned(),
             Self::PhraseNeeded => "恢复备份要用恢复短语；没有医生设置PIN码时也可用本机密钥".to_owned(),
             Self::PhraseFirst => "请先生成恢复短语：没有它，谁也打不开这份备份".to_owned(),
             Self::NewerSchema(_) => "数据夹由更新的版本写成：请升级".to_owned(),
             Self::InUse => "数据夹正被另一个程序使用：请关闭它，或稍后再试".to_owned(),
-            Self::NotFound(kind) => format!("没有这个编号的{}", kind.zh()),
+            Self::NotFound(kind) => format!("没有这个编号的{}；{}", kind.zh(), kind.hint().0),
             Self::Merged => "其中一份已被合并，或两者是同一份：请选两份未被合并的记录，或先拆分".to_owned(),
-            Self::NotMerged => "这位患者没有被合并过：未作任何改动".to_owned(),
-            Self::PhotoDamaged => "存储的照片已损坏".to_owned(),
+            Self::NotMerged => "这位患者没有被合并过，未作任何改动：请写被合并的那份记录的编号".to_owned(),
+            Self::PhotoDamaged => "存储的照片已损坏：请从备份中取回".to_owned(),
             Self::PhotoPurged => "此照片的原图在上传后已清除，缩略图仍在".to_owned(),
             Self::Input { field, problem } => format!("{}{}", field.zh(), problem.zh()),
             Self::BackupDamaged => "备份文件已损坏或不是备份；未恢复任何内容：请换另一份副本".to_owned(),
             Self::NotEmpty => "数据夹已有记录，恢复绝不覆盖：请选一个空数据夹".to_owned(),
             Self::FileExists => "已有同名文件：请换一个名字".to_owned(),
+            Self::Vault => "无法使用本机的密钥库：请解锁手机后再试".to_owned(),
+            Self::Locked => "病历已上锁：请重新登录".to_owned(),
+            Self::Cancelled => "已停止，未作任何改动：可随时重新开始".to_owned(),
             Self::DiskFull => "存储空间已满：未保存，也未丢失任何内容；请清出空间后再试".to_owned(),
             Self::ReadOnly => "数据夹不可写：未保存，也未丢失任何内容；请改为可写后再试".to_owned(),
-            Self::Io(error) => format!("数据夹无法使用：{error}"),
-            Self::Database(error) => format!("数据库无法使用：{error}"),
-            Self::Record(error) => format!("存储的记录无法读取：{error}"),
-            Self::Random(error) => format!("系统无法提供随机数：{error}"),
+            Self::Io(error) => format!("磁盘拒绝读写：{error}；请检查文件夹及其权限后再试"),
+            Self::Database(error) => format!("数据库无法使用：{error}；请重试，或把备份恢复到空数据夹"),
+            Self::Record(_) => "存储的记录无法读取：请把备份恢复到空数据夹，或升级".to_owned(),
+            Self::Random(error) => format!("系统无法提供随机数：{error}；请稍后再试"),
         }
     }
 }

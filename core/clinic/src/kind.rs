@@ -101,12 +101,16 @@ impl Kind {
         }
     }
 
-    pub(crate) fn hint(self) -> &'static str {
+    /// Where its ids are shown: Chinese, English.
+    pub(crate) fn hint(self) -> (&'static str, &'static str) {
         match self {
-            Self::Patient | Self::Lesion => "`barefoot patient search` finds them",
-            Self::Doctor => "`barefoot doctor list` shows them",
-            Self::Review => "`barefoot sync --status` lists them",
-            _ => "`barefoot cases list` shows the encounters",
+            Self::Patient => ("可用 barefoot patient search 查找", "`barefoot patient search` finds them"),
+            Self::Lesion => ("可用 barefoot lesion list 查看", "`barefoot lesion list` shows a patient's"),
+            Self::FollowUp => ("可用 barefoot cases due 查看", "`barefoot cases due` shows those that are planned"),
+            Self::Photo => ("可用 barefoot cases show 查看", "`barefoot cases show` shows those of the same patient"),
+            Self::Doctor => ("可用 barefoot doctor list 查看", "`barefoot doctor list` shows them"),
+            Self::Review => ("可用 barefoot sync --status 查看", "`barefoot sync --status` lists them"),
+            _ => ("可用 barefoot cases list 查看就诊记录", "`barefoot cases list` shows the encounters"),
         }
     }
 }

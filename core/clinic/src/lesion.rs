@@ -89,8 +89,11 @@ impl Clinic {
     /// A lesion's photos, oldest first. Reads the database.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When there is no such lesion, or the database refuses.
     pub fn time_line(&self, lesion: &str) -> Result<Vec<Photo>, ClinicError> {
+        if !self.db.prepare_cached("SELECT 1 FROM lesion WHERE id = ?1")?.exists([lesion])? {
+            return Err(ClinicError::NotFound(Kind::Lesion));
+        }
         let sql = format!("SELECT {PHOTO} FROM photo WHERE lesion_id = ?1 ORDER BY taken_at, position");
         Ok(self.db.prepare_cached(&sql)?.query_map([lesion], photo)?.collect::<Result<_, _>>()?)
     }

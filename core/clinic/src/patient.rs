@@ -49,6 +49,20 @@ pub struct Patient {
     pub merged_into: Option<String>,
 }
 
+/// What is known of a patient, to be changed and given to [`Clinic::update_patient`].
+impl From<Patient> for NewPatient {
+    fn from(known: Patient) -> Self {
+        Self {
+            name: known.name,
+            birth_date: known.birth_date,
+            age_years: None,
+            sex: known.sex,
+            phone: known.phone,
+            village: known.village,
+        }
+    }
+}
+
 impl Clinic {
     /// Adds a patient; duplicates are looked for by [`Clinic::possible_duplicates`], not refused. Does I/O.
     ///
@@ -61,7 +75,7 @@ impl Clinic {
         Ok(id)
     }
 
-    /// Replaces what is known of a patient. Does I/O.
+    /// Replaces what is known of a patient. A birth date that is given as it is stored stays estimated if it was. Does I/O.
     ///
     /// # Errors
     /// When there is none, a field cannot be stored as it is, or the database refuses; nothing is changed then.
@@ -164,11 +178,16 @@ fn after(word: &str) -> String {
     format!("{word}\u{10ffff}")
 }
 
-/// Replaces what is known of a patient, within a transaction that also logs it.
+/// Replaces what is known of a patient, within a transaction that also logs it. A birth date that is given as it is stored stays
+/// estimated if it was.
 pub(crate) fn rewrite(tx: &Transaction<'_>, id: &str, new: &NewPatient) -> Result<(), ClinicError> {
     let (birth_date, estimated) = input::patient(new)?;
-    let n: i64 = tx
-        .query_row("SELECT n FROM patient WHERE id = ?1", [id], |row| row.get(0))
+    let (n, estimated): (i64, bool) = tx
+        .query_row(
+            "SELECT n, ?2 OR (birth_estimated IS 1 AND birth_date IS ?3) FROM patient WHERE id = ?1",
+            params![id, estimated, birth_date],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
         .optional()?
         .ok_or(ClinicError::NotFound(Kind::Patient))?;
     tx.execute(

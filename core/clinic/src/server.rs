@@ -250,14 +250,7 @@ impl Clinic {
         takes: &dyn Fn(&str) -> bool,
     ) -> Result<Option<NewPatient>, ClinicError> {
         let Ok(old) = self.patient(id) else { return Ok(None) };
-        let mut new = NewPatient {
-            name: old.name,
-            birth_date: old.birth_date,
-            age_years: None,
-            sex: old.sex,
-            phone: old.phone,
-            village: old.village,
-        };
+        let mut new = NewPatient::from(old);
         let owned = |value: &Value| value.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned);
         if takes("name") {
             let name = &resource["name"][0];

@@ -63,6 +63,9 @@ impl Verification {
 /// What the door of a data folder asks for, before anything is opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SignIn {
+    /// Records were set up here; if not, the first [`Clinic::open`] does it, and what is then to be said is
+    /// [`crate::FORGOTTEN_BOTH`].
+    pub set_up: bool,
     /// A PIN is needed.
     pub pin_needed: bool,
     /// Who may sign in.
@@ -78,6 +81,7 @@ pub struct SignIn {
 pub fn sign_in(folder: &Path, vault: &dyn KeyVault) -> Result<SignIn, ClinicError> {
     let Some(ring) = KeyRing::load(folder)? else { return Ok(SignIn::default()) };
     Ok(SignIn {
+        set_up: true,
         pin_needed: !ring.has(WayIn::Device),
         doctors: ring.doctors(vault)?,
         has_phrase: ring.has(WayIn::Recovery),

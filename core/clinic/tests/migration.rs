@@ -6,14 +6,18 @@
 
 mod common;
 
-use barefoot_clinic::{Clinic, NewEncounter, PhraseLanguage, Use};
+use barefoot_clinic::{Clinic, FromServer, NewEncounter, PhraseLanguage, ServerCopy, Use};
 use common::{Folder, copy_folder, encounter, patient};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The schema that this version writes.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 3;
+
+/// A resource and a value of the server that the made stores know.
+const COPY: &str = "Patient/1";
+const CURSOR: &str = "cursor";
 
 fn stores() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/stores")
@@ -40,11 +44,19 @@ fn content(clinic: &Clinic) -> Value {
     for photo in encounters.iter().flat_map(|encounter| &encounter.photo_rows) {
         clinic.photo(&photo.id).expect("the photo that its row names");
     }
+    // Records that were merged into another too: they are not listed.
+    let whose = encounters.iter().filter_map(|encounter| encounter.summary.patient_id.as_deref());
+    let records: Vec<_> = whose.map(|id| clinic.patient(id).expect("reads")).collect();
     let doctors = clinic.doctors().expect("lists");
     let waiting: Vec<_> = Use::ALL.map(|purpose| clinic.pending_changes(purpose, u32::MAX).expect("reads")).into();
     let found = clinic.verify().expect("verifies");
     assert!(found.ok(), "{found:?}");
-    json!({ "people": people, "encounters": encounters, "doctors": doctors, "waiting": waiting, "audit": found.audit })
+    json!({
+        "people": people, "records": records, "encounters": encounters, "doctors": doctors, "waiting": waiting,
+        "deliveries": clinic.deliveries(Use::Care).expect("reads"), "reviews": clinic.open_reviews().expect("reads"),
+        "copy": clinic.server_copy(COPY).expect("reads").map(|copy| json!([copy.version, copy.digest])),
+        "cursor": clinic.server_value(CURSOR).expect("reads"), "audit": found.audit,
+    })
 }
 
 /// All that was there is still there and equal; a newer version may say more.
@@ -113,6 +125,24 @@ fn make_a_store() {
     let waiting = clinic.pending_changes(Use::Care, 5).expect("reads");
     clinic.mark_sent(&waiting[..3].iter().map(|change| change.seq).collect::<Vec<_>>()).expect("marks");
     clinic.quarantine(waiting[3].seq, "a reason").expect("sets aside");
+    // Schema 2: one of two records of a person counts.
+    let twice: Vec<_> = ["赵丽", "趙麗"].map(|name| clinic.add_patient(&patient(name)).expect("adds")).into();
+    clinic
+        .record(&NewEncounter { patient_id: Some(twice[0].clone()), photos: Vec::new(), ..encounter("x") })
+        .expect("records");
+    clinic.set_consent(&twice[0], Use::Care, true).expect("records");
+    clinic.set_consent(&twice[1], Use::Care, false).expect("records");
+    clinic.merge_patients(&twice[0], &twice[1]).expect("merges");
+    // Schema 3: what the server has, what a specialist answered, what was changed on both sides.
+    let seen = clinic.encounters(1).expect("lists")[0].id.clone();
+    let answer =
+        json!({ "resourceType": "DiagnosticReport", "id": "r1", "meta": { "versionId": "1" }, "conclusion": "湿疹" });
+    clinic.receive_answers(&[(answer, vec![format!("Encounter/{seen}")])]).expect("keeps");
+    let copy = ServerCopy { version: Some("2".to_owned()), digest: "d".to_owned(), ..ServerCopy::default() };
+    let both = (COPY.to_owned(), "birthDate".to_owned(), json!("1970"), json!("1971"));
+    let settled = FromServer { copies: vec![(COPY.to_owned(), copy)], reviews: vec![both], ..FromServer::default() };
+    clinic.settle_with_server(&settled, &|_| None, &|_| "d".to_owned()).expect("settles");
+    clinic.set_server_value(CURSOR, Some("2026-11-25T00:00:00Z")).expect("keeps");
     let anonymous = NewEncounter { consents: vec![Use::ModelTraining], ..encounter("no name") };
     clinic.record(&anonymous).expect("records");
     // Without a PIN the device's key alone opens the store; this also rotates the keys.

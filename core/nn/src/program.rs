@@ -13,7 +13,8 @@ use crate::kernels::{Epilogue, Layout, SMALL_PLANE};
 use crate::memory::Floats;
 use crate::simd::int8::{self as simd8, Generic8, Isa8, Simd8};
 use crate::simd::{Generic, Isa, Simd, dispatch};
-use crate::{Activation, NetworkError, Node, Plan, Precision, threads};
+use crate::threads::Crew;
+use crate::{Activation, NetworkError, Node, Plan, Precision};
 use candle_core::{CpuStorage, CustomOp1, Shape};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -34,6 +35,7 @@ pub(crate) struct Program {
     isa: Isa,
     isa8: Isa8,
     threads: usize,
+    crew: Crew,
     size: usize,
     input: Layout,
     input_bytes: Option<Quant>,
@@ -256,6 +258,7 @@ impl Program {
                     isa,
                     isa8,
                     threads,
+                    crew: Crew::new(threads),
                     size,
                     input: layouts[&0],
                     input_bytes,
@@ -288,7 +291,7 @@ impl Program {
                 let Self(program, arena, picture) = self;
                 let units: Vec<usize> =
                     program.steps.iter().map(|step| step.units + usize::from(step.border.is_some())).collect();
-                threads::walk(program.threads, &units, |worker, step, unit| {
+                program.crew.walk(&units, |worker, step, unit| {
                     // SAFETY: steps run one after the other, and the units of a step write apart: pixels, rows or channels of their own, or
                     // the border; `worker` is this thread's own number. `place` made all layouts lie within `program.values` floats.
                     unsafe {

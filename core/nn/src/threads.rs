@@ -1,83 +1,227 @@
 //! Several threads that walk one list of steps together.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
-/// How often a waiting thread looks before it lets others run: longer than a step lasts on an idle machine.
-const LOOKS: usize = 20_000;
+/// How often a waiting thread looks before it lets others run: longer than a unit of work lasts.
+const LOOKS: usize = 2_000;
 
-/// Runs `unit(worker, step, unit)` for all units of all steps, on `threads` threads; a step begins when the one before it has ended.
-///
-/// Threads are started for one walk: some microseconds against milliseconds, and none is left to look after. Each begins with a share of its
-/// own, the same part of every step, so that it finds in its cache what it wrote; then it helps the others, so that a slow core does less.
-pub(crate) fn walk(threads: usize, units: &[usize], unit: impl Fn(usize, usize, usize) + Sync) {
-    if threads <= 1 {
-        for (step, &units) in units.iter().enumerate() {
-            (0..units).for_each(|i| unit(0, step, i));
-        }
-        return;
-    }
-    let share = |units: usize, owner: usize| units * owner / threads..units * (owner + 1) / threads;
-    let claims: Vec<AtomicUsize> =
-        units.iter().flat_map(|&n| (0..threads).map(move |owner| AtomicUsize::new(share(n, owner).start))).collect();
-    let meeting =
-        Meeting { threads, arrived: AtomicUsize::new(0), passed: AtomicUsize::new(0), broken: AtomicBool::new(false) };
-    let work = &|worker: usize| {
-        let _guard = BreakOnPanic(&meeting);
-        for (step, &units) in units.iter().enumerate() {
-            for owner in (0..threads).map(|i| (worker + i) % threads) {
-                let end = share(units, owner).end;
-                loop {
-                    let i = claims[step * threads + owner].fetch_add(1, Ordering::Relaxed);
-                    if i >= end {
-                        break;
-                    }
-                    unit(worker, step, i);
-                }
-            }
-            meeting.wait(step);
-        }
-    };
-    std::thread::scope(|scope| {
-        for worker in 1..threads {
-            scope.spawn(move || work(worker));
-        }
-        work(0);
-    });
+/// Threads that sleep between two walks. The caller of a walk takes part in it; whoever comes late, because its core is slow or busy, finds
+/// less to do and is not waited for.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    shared: Arc<Shared>,
+    helpers: Vec<JoinHandle<()>>,
+    /// A walk is under way. A second one at the same time is done by its caller alone.
+    busy: AtomicBool,
 }
 
-/// Where threads wait for each other after each step.
-struct Meeting {
+#[derive(Debug, Default)]
+struct Shared {
+    gate: Mutex<Gate>,
+    opened: Condvar,
+    left: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    job: Option<Job>,
+    /// How many jobs there have been, so that a helper enters each only once.
+    jobs: u64,
+    /// Helpers that work at the job.
+    inside: usize,
+    /// A helper panicked at the job.
+    broken: bool,
+    closed: bool,
+}
+
+/// The work of the present walk, called with the helper's number.
+#[derive(Clone, Copy)]
+struct Job(*const (dyn Fn(usize) + Sync));
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job")
+    }
+}
+
+// SAFETY: what it points to is `Sync`, and `Visit` keeps it alive while any helper may call it.
+unsafe impl Send for Job {}
+
+impl Crew {
+    /// `threads` with the caller; those that cannot be started are done without.
+    pub(crate) fn new(threads: usize) -> Self {
+        let shared = Arc::new(Shared::default());
+        let helper = |number: usize| {
+            let shared = Arc::clone(&shared);
+            std::thread::Builder::new().name("barefoot-network".to_owned()).spawn(move || shared.help(number)).ok()
+        };
+        let helpers = (1..threads).filter_map(helper).collect();
+        Self { shared, helpers, busy: AtomicBool::new(false) }
+    }
+
+    /// The most threads that a walk has.
+    pub(crate) fn threads(&self) -> usize {
+        1 + self.helpers.len()
+    }
+
+    /// Runs `unit(worker, step, unit)` once for each of `units[step]` units of all steps; a step begins when the one before it has ended, and
+    /// no two threads have the same `worker` number.
+    ///
+    /// Each thread begins with a share of its own, the same part of every step, so that it finds in its cache what it wrote; then it helps
+    /// the others, so that a slow core does less.
+    pub(crate) fn walk(&self, units: &[usize], unit: impl Fn(usize, usize, usize) + Sync) {
+        if self.helpers.is_empty() || self.busy.swap(true, Ordering::Acquire) {
+            for (step, &units) in units.iter().enumerate() {
+                (0..units).for_each(|i| unit(0, step, i));
+            }
+            return;
+        }
+        let list = List::new(units, self.threads());
+        let work = |worker: usize| list.work(worker, |step, i| unit(worker, step, i));
+        let visit = Visit::open(self, &work);
+        work(0);
+        drop(visit);
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.shared.gate().closed = true;
+        self.shared.opened.notify_all();
+        for helper in self.helpers.drain(..) {
+            // A helper catches its panics.
+            let _ = helper.join();
+        }
+    }
+}
+
+impl Shared {
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A helper's life.
+    fn help(&self, number: usize) {
+        let mut seen = 0;
+        let mut gate = self.gate();
+        while !gate.closed {
+            let Some(Job(work)) = gate.job.filter(|_| gate.jobs != seen) else {
+                gate = self.opened.wait(gate).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            seen = gate.jobs;
+            gate.inside += 1;
+            drop(gate);
+            // SAFETY: the job is there and `inside` counts this helper, so `Visit` still waits and the work is alive.
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| unsafe { (*work)(number) }));
+            gate = self.gate();
+            gate.inside -= 1;
+            gate.broken |= ended.is_err();
+            if gate.inside == 0 {
+                self.left.notify_all();
+            }
+        }
+    }
+}
+
+/// The time in which helpers may enter; its end waits for those inside, also when the caller's own share panics.
+struct Visit<'a>(&'a Crew);
+
+impl<'a> Visit<'a> {
+    fn open(crew: &'a Crew, work: &'a (dyn Fn(usize) + Sync)) -> Self {
+        // SAFETY: only the lifetime changes; `drop` takes the job back and waits for all who entered, before `'a` can end.
+        let work = unsafe { std::mem::transmute::<&'a (dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work) };
+        let mut gate = crew.shared.gate();
+        gate.job = Some(Job(work));
+        gate.jobs += 1;
+        gate.broken = false;
+        drop(gate);
+        crew.shared.opened.notify_all();
+        Self(crew)
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        let mut gate = self.0.shared.gate();
+        gate.job = None;
+        while gate.inside > 0 {
+            gate = self.0.shared.left.wait(gate).unwrap_or_else(PoisonError::into_inner);
+        }
+        let broken = gate.broken;
+        drop(gate);
+        self.0.busy.store(false, Ordering::Release);
+        assert!(!broken || std::thread::panicking(), "another thread of the forward pass has panicked");
+    }
+}
+
+/// The units of all steps, and who has taken which.
+struct List<'a> {
+    units: &'a [usize],
     threads: usize,
-    arrived: AtomicUsize,
-    /// Steps that all have ended.
-    passed: AtomicUsize,
+    /// By step and owner: the next unit of the owner's share.
+    claims: Vec<AtomicUsize>,
+    /// By step: units that are done.
+    done: Vec<AtomicUsize>,
     broken: AtomicBool,
 }
 
-impl Meeting {
-    fn wait(&self, step: usize) {
-        // What a thread wrote in the step is seen by all after it: everyone's arrival is released into `arrived`, whose last visitor acquires
-        // all of them and releases them on through `passed`.
-        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.threads * (step + 1) {
-            self.passed.store(step + 1, Ordering::Release);
-            return;
+impl<'a> List<'a> {
+    fn new(units: &'a [usize], threads: usize) -> Self {
+        let first = |&n: &usize| (0..threads).map(move |owner| AtomicUsize::new(n * owner / threads));
+        Self {
+            units,
+            threads,
+            claims: units.iter().flat_map(first).collect(),
+            done: units.iter().map(|_| AtomicUsize::new(0)).collect(),
+            broken: AtomicBool::new(false),
         }
-        let mut looks = 0;
-        while self.passed.load(Ordering::Acquire) <= step {
-            assert!(!self.broken.load(Ordering::Relaxed), "another thread of the forward pass has panicked");
-            looks += 1;
-            if looks < LOOKS { std::hint::spin_loop() } else { std::thread::yield_now() }
+    }
+
+    /// Takes part from the first step to the last.
+    fn work(&self, worker: usize, unit: impl Fn(usize, usize)) {
+        let _guard = BreakOnPanic(&self.broken);
+        for (step, (&units, done)) in self.units.iter().zip(&self.done).enumerate() {
+            let mut mine = 0;
+            for owner in (0..self.threads).map(|i| (worker + i) % self.threads) {
+                let end = units * (owner + 1) / self.threads;
+                let claim = &self.claims[step * self.threads + owner];
+                // Looked at first, so that the line stays shared when there is nothing to take.
+                while claim.load(Ordering::Relaxed) < end {
+                    let i = claim.fetch_add(1, Ordering::Relaxed);
+                    if i >= end {
+                        break;
+                    }
+                    unit(step, i);
+                    mine += 1;
+                }
+            }
+            // What a thread wrote in the step is seen by all after it: its addition releases it, and whoever sees the full count acquires all.
+            let mut looks = 0;
+            let mut count = done.fetch_add(mine, Ordering::AcqRel) + mine;
+            while count < units {
+                assert!(!self.broken.load(Ordering::Relaxed), "another thread of the forward pass has panicked");
+                looks += 1;
+                if looks < LOOKS {
+                    std::hint::spin_loop()
+                } else {
+                    std::thread::yield_now()
+                }
+                count = done.load(Ordering::Acquire);
+            }
         }
     }
 }
 
 /// Lets the others stop waiting for a thread that panics.
-struct BreakOnPanic<'a>(&'a Meeting);
+struct BreakOnPanic<'a>(&'a AtomicBool);
 
 impl Drop for BreakOnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.broken.store(true, Ordering::Relaxed);
+            self.0.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -89,22 +233,51 @@ mod tests {
     #[test]
     fn every_unit_runs_once_and_steps_do_not_overlap() {
         for threads in [1, 2, 5] {
-            let units = [7, 0, 1, 30, 2];
-            let ran: Vec<Vec<AtomicUsize>> =
-                units.iter().map(|&n| (0..n).map(|_| AtomicUsize::new(0)).collect()).collect();
-            walk(threads, &units, |_, step, i| {
-                for earlier in &ran[..step] {
-                    assert!(earlier.iter().all(|n| n.load(Ordering::Relaxed) == 1));
-                }
-                ran[step][i].fetch_add(1, Ordering::Relaxed);
-            });
-            assert!(ran.iter().flatten().all(|n| n.load(Ordering::Relaxed) == 1));
+            let crew = Crew::new(threads);
+            for units in [vec![7, 0, 1, 30, 2], vec![3], vec![]] {
+                let ran: Vec<Vec<AtomicUsize>> =
+                    units.iter().map(|&n| (0..n).map(|_| AtomicUsize::new(0)).collect()).collect();
+                crew.walk(&units, |worker, step, i| {
+                    assert!(worker < crew.threads());
+                    for earlier in &ran[..step] {
+                        assert!(earlier.iter().all(|n| n.load(Ordering::Relaxed) == 1));
+                    }
+                    ran[step][i].fetch_add(1, Ordering::Relaxed);
+                });
+                assert!(ran.iter().flatten().all(|n| n.load(Ordering::Relaxed) == 1));
+            }
         }
     }
 
     #[test]
-    #[should_panic]
-    fn a_panic_in_one_thread_does_not_hang_the_others() {
-        walk(3, &[3, 3], |_, _, i| assert_ne!(i, 1));
+    fn walks_at_the_same_time_do_not_mix() {
+        let crew = Crew::new(3);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let sum = AtomicUsize::new(0);
+                        crew.walk(&[4, 4], |_, step, i| {
+                            sum.fetch_add(10 * step + i, Ordering::Relaxed);
+                        });
+                        assert_eq!(sum.into_inner(), 52);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_in_one_thread_does_not_hang_the_others_and_the_crew_goes_on() {
+        let crew = Crew::new(3);
+        for _ in 0..20 {
+            let walk = || crew.walk(&[3, 3], |_, _, i| assert_ne!(i, 1, "as the test wants"));
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(walk)).is_err());
+        }
+        let ran = AtomicUsize::new(0);
+        crew.walk(&[9], |_, _, _| {
+            ran.fetch_add(1, Ordering::Relaxed);
+        });
+        assert_eq!(ran.into_inner(), 9);
     }
 }

@@ -1,5 +1,6 @@
 //! Bytes -> an upright RGB picture without EXIF, within limits that protect a 2 GB phone.
 
+use crate::eighth;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use std::io::Cursor;
@@ -56,10 +57,16 @@ impl Picture {
     /// # Errors
     /// When the bytes are no such picture, damaged, or over a limit; limits are checked before memory is taken.
     pub fn decode(bytes: &[u8]) -> Result<Self, PhotoError> {
-        if bytes.len() > MAX_FILE_BYTES {
-            return Err(PhotoError::FileTooLarge);
-        }
-        thread::scope(|scope| scope.spawn(|| decode_here(bytes)).join().unwrap_or(Err(PhotoError::Damaged)))
+        guarded(bytes, u32::MAX)
+    }
+
+    /// As [`Picture::decode`], for looking only: a JPEG whose shorter side is at least eight times `least_side` comes at an eighth of its
+    /// size, in a fifth of the time and a sixtieth of the memory.
+    ///
+    /// # Errors
+    /// As [`Picture::decode`].
+    pub fn decode_small(bytes: &[u8], least_side: u32) -> Result<Self, PhotoError> {
+        guarded(bytes, least_side)
     }
 
     /// A picture from pixels that are already upright.
@@ -98,15 +105,18 @@ impl Picture {
     }
 }
 
-fn decode_here(bytes: &[u8]) -> Result<Picture, PhotoError> {
+fn guarded(bytes: &[u8], least_side: u32) -> Result<Picture, PhotoError> {
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(PhotoError::FileTooLarge);
+    }
+    thread::scope(|scope| scope.spawn(|| decode_here(bytes, least_side)).join().unwrap_or(Err(PhotoError::Damaged)))
+}
+
+fn decode_here(bytes: &[u8], least_side: u32) -> Result<Picture, PhotoError> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| PhotoError::NotAPicture)?;
     let format = reader.format().ok_or(PhotoError::NotAPicture)?;
     if !matches!(format, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP) {
         return Err(PhotoError::NotAPicture);
-    }
-    // The decoder fills what is missing with grey and says nothing.
-    if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) {
-        return Err(PhotoError::Damaged);
     }
     reader.limits(limits(MAX_DECODE_BYTES));
     let mut decoder = reader.into_decoder().map_err(refusal)?;
@@ -119,7 +129,14 @@ fn decode_here(bytes: &[u8]) -> Result<Picture, PhotoError> {
         return Err(PhotoError::TooManyPixels);
     }
     let orientation = decoder.orientation().map_err(refusal)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(refusal)?;
+    let large = width.min(height) / 8 >= least_side;
+    let small = (format == ImageFormat::Jpeg && large).then(|| eighth::decode(bytes, (width, height))).flatten();
+    let mut picture = match small {
+        Some(small) => DynamicImage::from(small),
+        // The decoder fills what is missing with grey and says nothing.
+        None if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) => return Err(PhotoError::Damaged),
+        None => DynamicImage::from_decoder(decoder).map_err(refusal)?,
+    };
     picture.apply_orientation(orientation);
     Ok(Picture(picture.into_rgb8()))
 }

@@ -3,10 +3,11 @@
 //! Lives here: decoding, quality, the image model with its calibration, "cannot tell", the heat map.
 //! May not live here: findings typed by the doctor, articles, storage, packs' signatures.
 //!
-//! The way of a photo: [`Picture::decode`] -> [`Quality::of`] -> [`ImageModel::look`] -> [`HeatMap::over`].
+//! The way of a photo: [`Picture::decode_small`] -> [`Quality::of`] -> [`ImageModel::look`] -> [`HeatMap::over`].
 
 mod conformal_set;
 mod decode;
+mod eighth;
 mod heat_map;
 mod model;
 mod prototype;

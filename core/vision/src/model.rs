@@ -46,6 +46,9 @@ struct Manifest {
     calibration: Calibration,
     scope: ScopeLimits,
     metadata: Option<Metadata>,
+    /// Findings that the photo itself gives a guess of; their likelihoods come from [`Guess`].
+    #[serde(default)]
+    guesses: Vec<String>,
     #[serde(default)]
     prototypes: Vec<Prototype>,
 }
@@ -74,7 +77,7 @@ enum Fit {
 struct Calibration {
     temperature: f32,
     set_thresholds: ConformalSet,
-    /// What known findings add to the log-probabilities before they are compared with `set_thresholds`.
+    /// What known findings (for the photo alone: guessed ones) add to the log-probabilities before they are compared with `set_thresholds`.
     #[serde(default)]
     set_shifts: BTreeMap<String, f32>,
     /// Least calibrated probability, per label, at which the likeliest label is named; above 1 means never.
@@ -150,6 +153,7 @@ pub struct ImageModel {
     labels: Vec<Label>,
     network: Network,
     scope: Scope,
+    guess: Guess,
     /// `[labels][channels]`, for the heat map.
     head: Vec<f32>,
 }
@@ -188,6 +192,22 @@ impl Scope {
     }
 }
 
+/// How likely each of the manifest's `guesses` is, from where a picture lies in the scope's space: softmax of a linear map.
+#[derive(Debug, Default)]
+struct Guess {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Guess {
+    /// One share for each guess; together 1.
+    fn shares(&self, place: &[f32]) -> Vec<f32> {
+        let rows = self.weight.chunks_exact(place.len());
+        let said: Vec<f32> = rows.zip(&self.bias).map(|(row, bias)| dot(row, place) + bias).collect();
+        softmax(&said, 1.0)
+    }
+}
+
 pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
 }
@@ -201,7 +221,9 @@ impl ImageModel {
         let manifest: Manifest = serde_json::from_str(manifest)?;
         let network = Network::new(network, weights, manifest.input.size as usize)?;
         let extra = |name| {
-            let (shape, values) = network.extra(name).ok_or(ModelError::Inconsistent("a scope tensor is missing"))?;
+            let (shape, values) = network
+                .extra(name)
+                .ok_or(ModelError::Inconsistent("a tensor of the scope or of the guesses is missing"))?;
             Ok::<_, ModelError>((shape.to_vec(), values.to_vec()))
         };
         let (_, mean) = extra("scope.mean")?;
@@ -225,6 +247,15 @@ impl ImageModel {
         if !scope_fits || head_shape.first() != Some(&classes) || manifest.input.size == 0 {
             return Err(ModelError::Inconsistent("the tensors' shapes differ"));
         }
+        let mut guess = Guess::default();
+        if !manifest.guesses.is_empty() {
+            let (weight_shape, weight) = extra("guess.weight")?;
+            let (_, bias) = extra("guess.bias")?;
+            if weight_shape != [manifest.guesses.len(), projection_shape[0]] || bias.len() != manifest.guesses.len() {
+                return Err(ModelError::Inconsistent("the guesses and their tensors differ in number"));
+            }
+            guess = Guess { weight, bias };
+        }
         let added = manifest.prototypes.iter().map(|p| Label {
             label: p.label.clone(),
             slug: p.slug.clone(),
@@ -232,7 +263,7 @@ impl ImageModel {
             prototype_of: Some(p.pictures),
         });
         let labels = manifest.labels.iter().cloned().chain(added).collect();
-        Ok(Self { manifest, labels, network, scope: Scope { mean, projection, centres, reference }, head })
+        Ok(Self { manifest, labels, network, scope: Scope { mean, projection, centres, reference }, guess, head })
     }
 
     /// The pack's id and version.
@@ -245,6 +276,13 @@ impl ImageModel {
     #[must_use]
     pub fn labels(&self) -> &[Label] {
         &self.labels
+    }
+
+    /// The shorter side, pixels, from which on a photo has all the detail that a look uses: half as much again as the network's input, so
+    /// that the last reduction still averages.
+    #[must_use]
+    pub fn least_side(&self) -> u32 {
+        self.manifest.input.size.saturating_mul(3) / 2
     }
 
     /// Looks at a photo alone. No I/O.
@@ -294,7 +332,10 @@ impl ImageModel {
             judged: self.manifest.prototypes.iter().map(|p| p.judge(&place, scope_score)).collect(),
             trained: trained.clone(),
         };
-        Ok((self.decided(look, &trained, &self.manifest.calibration, &[]), answer))
+        let shifts = &self.manifest.calibration.set_shifts;
+        let guesses = self.manifest.guesses.iter().zip(self.guess.shares(&place));
+        let shift = guesses.map(|(name, share)| share * shifts.get(name).unwrap_or(&0.0)).sum();
+        Ok((self.decided(look, &trained, &self.manifest.calibration, shift), answer))
     }
 
     /// The network's answer, its sizes checked.
@@ -329,7 +370,8 @@ impl ImageModel {
             }
         }
         let trained = softmax(&sum, metadata.calibration.temperature);
-        self.decided(look.clone(), &trained, &metadata.calibration, indicators)
+        let shift = indicators.iter().filter_map(|name| metadata.calibration.set_shifts.get(name)).sum();
+        self.decided(look.clone(), &trained, &metadata.calibration, shift)
     }
 
     /// A class made of confirmed pictures, given by their [`ImageModel::place`]s, and how it fares on them. No I/O.
@@ -349,11 +391,11 @@ impl ImageModel {
     }
 
     /// Joins trained labels and prototypes, fills in the 90 % set, and names the likeliest label of a usable photo in scope when it is
-    /// sure enough. `trained` are the trained labels' probabilities among themselves.
+    /// sure enough. `trained` are the trained labels' probabilities among themselves; `shift` widens their set.
     ///
     /// A prototype enters the set but never leaves anything out of it, and is never named: of 10 to 50 pictures of one hospital nobody can
     /// say that it is right in 85 %. A likely prototype does keep a trained label from being named.
-    fn decided(&self, mut look: Look, trained: &[f32], calibration: &Calibration, indicators: &[String]) -> Look {
+    fn decided(&self, mut look: Look, trained: &[f32], calibration: &Calibration, shift: f32) -> Look {
         let share = 1.0 + look.judged.iter().map(|j| j.odds).sum::<f32>();
         look.probabilities =
             trained.iter().copied().chain(look.judged.iter().map(|j| j.odds)).map(|p| p / share).collect();
@@ -362,7 +404,6 @@ impl ImageModel {
         let reached = best.checked_sub(first_prototype).is_some_and(|at| look.judged[at].within_reach);
         look.in_scope = look.trained_in_scope || reached;
 
-        let shift = indicators.iter().filter_map(|name| calibration.set_shifts.get(name)).sum();
         // A picture that only a prototype knows gets none of the others' names.
         look.set =
             if reached && !look.trained_in_scope { Vec::new() } else { calibration.set_thresholds.of(trained, shift) };
@@ -498,6 +539,17 @@ mod tests {
         let flat = softmax(&[1.0, 3.0, -200.0], 4.0);
         assert!((sharp.iter().sum::<f32>() - 1.0).abs() < 1e-6);
         assert!(flat[1] < sharp[1] && argmax(&flat) == 1);
+    }
+
+    #[test]
+    fn a_guess_leans_to_the_direction_that_the_picture_lies_in() {
+        let guess = Guess { weight: vec![1.0, 0.0, 0.0, 1.0, -1.0, -1.0], bias: vec![0.0, 0.0, 0.5] };
+        let shares = guess.shares(&[2.0, 0.0]);
+        let sum = 2f32.exp() + 1.0 + (-1.5f32).exp();
+        for (share, expected) in shares.iter().zip([2f32.exp() / sum, 1.0 / sum, (-1.5f32).exp() / sum]) {
+            assert!((share - expected).abs() < 1e-6, "{shares:?}");
+        }
+        assert!(Guess::default().shares(&[2.0, 0.0]).is_empty());
     }
 
     #[test]

@@ -3,15 +3,17 @@
 import numpy as np
 from scipy.special import softmax
 
-from calibrate import NEVER, Calibration, Scope, fit_named
+from calibrate import MOST_COVERAGE, NEVER, Calibration, Guess, Guessed, Scope, fit_named
 from extend import Prototype
 
+Drawn = tuple[np.ndarray, np.ndarray, list[dict[str, str]]]
 
-def drawn(n: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[dict[str, str]]]:
+
+def drawn(n: int, random: np.random.Generator, strength: float = 3.0) -> Drawn:
     """Logits of three classes that are far less sure of themselves on the ear than on the back."""
     label = random.integers(3, size=n)
     ear = random.random(n) < 0.15
-    logits = random.normal(0, 1, (n, 3)) + 3.0 * np.eye(3)[label] * np.where(ear, 0.2, 1.0)[:, None]
+    logits = random.normal(0, 1, (n, 3)) + strength * np.eye(3)[label] * np.where(ear, 0.2, 1.0)[:, None]
     return logits, label, [{"region": "ear" if e else "back"} for e in ear]
 
 
@@ -32,6 +34,40 @@ def test_a_group_that_is_harder_gets_wider_sets():
     assert covered(heeding, *fresh)["back"] > 0.9, "the first class is always in the set, and on the back it is right"
     assert heeding.set_shifts["region=EAR"] > heeding.set_shifts["region=BACK"]
     assert heeding.manifest()["set_shifts"] == heeding.set_shifts
+
+
+def test_a_harder_group_gets_wider_sets_from_a_guess_of_it():
+    random = np.random.default_rng(3)
+    logits, label, rows = drawn(4000, random, 2.0)
+    fresh, truth, fresh_rows = drawn(4000, random, 2.0)
+
+    def sight(of):
+        """A guess that is right nine times in ten."""
+        ear = np.array([r["region"] == "ear" for r in of])
+        share = np.where(ear ^ (random.random(len(ear)) < 0.1), 0.8, 0.2)
+        return Guessed(["region=BACK", "region=EAR"], np.column_stack([1 - share, share]))
+
+    fitted = Calibration.fit(logits, label, rows, sight(rows))
+    _, inside, _ = fitted.answer(fresh, fresh_rows, sight(fresh_rows))
+    hit, region = inside[np.arange(len(truth)), truth], np.array([r["region"] for r in fresh_rows])
+    plain = covered(Calibration.fit(logits, label), fresh, truth, fresh_rows)
+    assert plain["ear"] < 0.75 and hit[region == "ear"].mean() > 0.84
+    assert min(hit[truth == c].mean() for c in range(3)) > 0.87
+    assert fitted.set_shifts["region=EAR"] > fitted.set_shifts["region=BACK"]
+    assert hit.mean() < MOST_COVERAGE + 0.02
+
+
+def test_a_guess_learns_regions_and_leaves_out_the_rare():
+    random = np.random.default_rng(4)
+    rows = [{"region": r} for r in ["ear"] * 100 + ["back"] * 100 + ["hand"] * 100 + ["acral"] * 3 + [""] * 20]
+    places = random.normal(0, 1, (len(rows), 4))
+    places[:100, 0] += 8
+    places[200:300, 1] += 8
+    guess = Guess.fit(places, rows)
+    said = guess.of(places)
+    assert said.names == ["region=BACK", "region=EAR", "region=HAND"] and np.allclose(said.shares.sum(1), 1)
+    assert said.shares[:100, 1].mean() > 0.85 and said.shares[100:200, 0].mean() > 0.85
+    assert (said.at(np.arange(len(rows)) < 2).shares == said.shares[:2]).all()
 
 
 def test_a_class_that_is_often_wrong_needs_a_higher_probability_to_be_named():

@@ -42,7 +42,7 @@ def test_the_whole_way(tiny, tmp_path, monkeypatch):
 
     pack = export.Pack(tmp_path / "pack")
     files = [folds.info.files[i] for i in folds.info.test(0)[:4]]
-    logits, strange = pack.look(np.asarray(data.fitted(data.open_upright(f), 64, "cover")) for f in files)
+    logits, strange, _ = pack.look(np.asarray(data.fitted(data.open_upright(f), 64, "cover")) for f in files)
     assert logits.shape == (4, 6) and np.isfinite(strange).all()
 
     export.golden(tmp_path / "pack", tmp_path / "golden.json")

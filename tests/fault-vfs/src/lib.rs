@@ -74,7 +74,6 @@ static CALLS_LEFT: AtomicI64 = AtomicI64::new(-1);
 static ALLOCATIONS_LEFT: AtomicI64 = AtomicI64::new(-1);
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 static CALLS: AtomicU64 = AtomicU64::new(0);
-static REAL_SYNC: AtomicBool = AtomicBool::new(false);
 static STRUCK: AtomicBool = AtomicBool::new(false);
 static REAL: AtomicPtr<ffi::sqlite3_vfs> = AtomicPtr::new(ptr::null_mut());
 static REAL_MEMORY: AtomicPtr<ffi::sqlite3_mem_methods> = AtomicPtr::new(ptr::null_mut());
@@ -87,11 +86,6 @@ pub fn turn() -> MutexGuard<'static, ()> {
     ONCE.call_once(install);
     heal();
     turn
-}
-
-/// Whether a sync reaches the real disk. At first none does: what is durable is reckoned from the log.
-pub fn sync_for_real(yes: bool) {
-    REAL_SYNC.store(yes, Ordering::SeqCst);
 }
 
 /// Begins a new log.
@@ -436,14 +430,15 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int 
     pass!(file, xTruncate, size)
 }
 
-unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
+// No sync reaches the real disk: what is durable is reckoned from the log.
+unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _flags: c_int) -> c_int {
     if let Some(code) = struck(true) {
         return code;
     }
     // SAFETY: the file is open.
     let file_name = unsafe { name(file) };
     note(|| Op::Sync { file: file_name });
-    if REAL_SYNC.load(Ordering::SeqCst) { pass!(file, xSync, flags) } else { ffi::SQLITE_OK }
+    ffi::SQLITE_OK
 }
 
 unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, out: *mut i64) -> c_int {

@@ -12,7 +12,7 @@ pub(crate) fn load(folder: &Path) -> Outcome<Model> {
     let model = ImageModel::from_pack(&text("manifest.json")?, &text("network.json")?, &read("weights.safetensors")?)?;
     Ok(Box::new(move |input| {
         let Input::Photo(bytes) = input else { return Err("this peer takes photos".into()) };
-        let picture = Picture::decode(bytes)?;
+        let picture = Picture::decode_small(bytes, model.least_side())?;
         Ok(model.look(&picture, &Quality::of(&picture))?.probabilities)
     }))
 }

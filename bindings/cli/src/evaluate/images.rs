@@ -270,7 +270,7 @@ fn look_at_all(model: &ImageModel, rows: &[Row], output: Output) -> Result<Vec<S
 fn look_at(model: &ImageModel, row: &Row) -> Result<Seen, CliError> {
     let bytes = fs::read(&row.file).map_err(|source| CliError::Read { what: "photo", source })?;
     let start = Instant::now();
-    let picture = Picture::decode(&bytes)?;
+    let picture = Picture::decode_small(&bytes, model.least_side())?;
     let quality = Quality::of(&picture);
     let good = Quality { ok: true, score: 1.0, reasons: Vec::new() };
     let photo = model.look(&picture, &good)?;

@@ -14,6 +14,12 @@ impl Folder {
         Self(tempfile::tempdir().expect("dir"))
     }
 
+    /// In memory, where the system has that: for tests that ask what was written thousands of times, not whether a disk keeps it.
+    pub fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Self(tempfile::tempdir_in(memory).expect("dir")) } else { Self::new() }
+    }
+
     pub fn path(&self) -> &Path {
         self.0.path()
     }

@@ -1,0 +1,5 @@
+//! The generator.
+
+fn main() {
+    uniffi::uniffi_bindgen_main();
+}

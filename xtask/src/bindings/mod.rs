@@ -1,0 +1,134 @@
+//! The bindings: `cargo xtask setup LANGUAGE` fetches a language's tools into the cache, `cargo xtask test LANGUAGE` generates its
+//! code, compiles it and runs tests/scenarios.
+
+mod kotlin;
+mod python;
+mod size;
+mod swift;
+
+pub(crate) use kotlin::{kotlin, kotlinc};
+pub(crate) use size::size;
+pub(crate) use swift::mirror;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Fetches what a language needs, pinned. Idempotent.
+pub(crate) fn setup(language: &str) -> Outcome<()> {
+    match language {
+        "kotlin" => kotlin::setup(),
+        "swift" => swift::setup(),
+        "python" => python::setup(),
+        other => Err(format!("{other} has no bindings: take kotlin, swift or python").into()),
+    }
+}
+
+/// Generates, compiles and runs the scenarios.
+pub(crate) fn test(language: &str) -> Outcome<()> {
+    setup(language)?;
+    build()?;
+    match language {
+        "kotlin" => kotlin::test(),
+        "swift" => swift::test(),
+        _ => python::test(),
+    }
+}
+
+/// Compiles the library with its symbols, which the generator reads.
+pub(crate) fn build() -> Outcome<()> {
+    run(Command::new(env!("CARGO")).args(["build", "--locked", "-p", "barefoot-ffi", "-p", "barefoot-uniffi-bindgen"]))
+}
+
+/// The library of [`build`].
+pub(crate) fn library() -> Outcome<PathBuf> {
+    Ok(target()?.join("debug").join(format!("{}barefoot_ffi{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX)))
+}
+
+/// Writes a language's generated code below a folder, which is emptied first.
+pub(crate) fn generate(language: &str, out: &Path) -> Outcome<()> {
+    let _ = fs::remove_dir_all(out);
+    fs::create_dir_all(out)?;
+    let generator = target()?.join("debug/uniffi-bindgen");
+    run(Command::new(generator)
+        .current_dir(crate::root())
+        .arg("generate")
+        .arg("--library")
+        .arg(library()?)
+        .args(["--language", language, "--no-format", "--out-dir"])
+        .arg(out))
+}
+
+/// A fresh folder for what is generated, compiled and not kept.
+pub(crate) fn stage(language: &str) -> Outcome<PathBuf> {
+    let stage = target()?.join("bindings").join(language);
+    let _ = fs::remove_dir_all(&stage);
+    fs::create_dir_all(&stage)?;
+    Ok(stage)
+}
+
+/// Cargo's target folder: this program lies in its `debug` or `release`.
+fn target() -> Outcome<PathBuf> {
+    Ok(env::current_exe()?.ancestors().nth(2).ok_or("xtask runs outside a target folder")?.to_owned())
+}
+
+/// Where fetched tools lie, outside the checkout.
+pub(crate) fn cache() -> Outcome<PathBuf> {
+    let cache = match env::var_os("BAREFOOT_CACHE") {
+        Some(cache) => PathBuf::from(cache),
+        None => PathBuf::from(env::var_os("HOME").ok_or("HOME is not set")?).join(".cache/barefoot"),
+    };
+    fs::create_dir_all(&cache)?;
+    Ok(cache)
+}
+
+/// Installs Debian packages whose program is not there.
+pub(crate) fn programs(wanted: &[(&str, &str)]) -> Outcome<()> {
+    let on_path = |name: &str| {
+        env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(name).is_file()))
+    };
+    let missing: Vec<&str> = wanted.iter().filter(|(name, _)| !on_path(name)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    run(Command::new("apt-get").args(["update", "-qq"]))?;
+    run(Command::new("apt-get").args(["install", "-y", "-qq", "--no-install-recommends"]).args(missing))
+}
+
+/// Copies a folder's files and folders.
+fn copy(from: &Path, to: &Path) -> Outcome<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let place = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &place)?
+        } else {
+            fs::copy(entry.path(), place).map(drop)?
+        }
+    }
+    Ok(())
+}
+
+/// All files of a kind below a folder, sorted.
+pub(crate) fn files(folder: &Path, extension: &str) -> Outcome<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path, extension)?);
+        } else if path.extension().is_some_and(|e| e == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+pub(crate) fn run(command: &mut Command) -> Outcome<()> {
+    let status = command.status().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+    if status.success() { Ok(()) } else { Err(format!("{} failed: {status}", command.get_program().display()).into()) }
+}

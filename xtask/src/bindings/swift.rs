@@ -1,0 +1,94 @@
+//! Swift on Linux: Debian's toolchain in a folder of its own (2.7 GB), entered by chroot in a mount namespace that ends with the command.
+
+use super::{Outcome, cache, copy, generate, library, programs, run, stage};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The Debian release whose Swift is 6.0.3.
+const RELEASE: &str = "trixie";
+const PACKAGES: [&str; 4] = ["swiftlang", "libc6-dev", "libstdc++-14-dev", "gcc"];
+
+fn system() -> Outcome<PathBuf> {
+    Ok(cache()?.join(format!("swift-{RELEASE}")))
+}
+
+pub(super) fn setup() -> Outcome<()> {
+    let root = system()?;
+    if root.join("usr/bin/swift").exists() {
+        return Ok(());
+    }
+    programs(&[("debootstrap", "debootstrap"), ("unshare", "util-linux")])?;
+    if run(Command::new("unshare").args(["--mount", "true"])).is_err() {
+        return Err(
+            "Swift lives in a Debian folder of its own, which only root can make and enter: run this as root, or in a \
+            container with CAP_SYS_ADMIN"
+                .into(),
+        );
+    }
+    // debootstrap removes its own folder when it is done.
+    if !root.join("usr/bin/apt-get").exists() || root.join("debootstrap").exists() {
+        let _ = fs::remove_dir_all(&root);
+        run(Command::new("debootstrap").args(["--variant=minbase", RELEASE]).arg(&root).arg(mirror()?))?;
+    }
+    // What reaches the mirror from here must reach it from inside.
+    copy(Path::new("/etc/apt/apt.conf.d"), &root.join("etc/apt/apt.conf.d"))?;
+    fs::copy("/etc/resolv.conf", root.join("etc/resolv.conf"))?;
+    inside(
+        &root,
+        None,
+        &format!(
+            "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {} && apt-get clean",
+            PACKAGES.join(" ")
+        ),
+    )
+}
+
+/// The mirror that this machine's own apt uses.
+pub(crate) fn mirror() -> Outcome<String> {
+    let new = fs::read_to_string("/etc/apt/sources.list.d/debian.sources").unwrap_or_default();
+    let old = fs::read_to_string("/etc/apt/sources.list").unwrap_or_default();
+    let named = new.lines().find_map(|line| line.strip_prefix("URIs:"));
+    let listed = || {
+        old.lines()
+            .find(|line| line.starts_with("deb "))
+            .and_then(|line| line.split_whitespace().find(|word| word.contains("://")))
+    };
+    Ok(named.or_else(listed).ok_or("apt names no Debian mirror")?.trim().to_owned())
+}
+
+/// Runs a shell line inside, with `/proc` (the compiler finds its own libraries by it) and one folder of ours as `/work`.
+fn inside(root: &Path, work: Option<&Path>, line: &str) -> Outcome<()> {
+    let mut mounts = String::from("mount -t proc proc \"$0/proc\"");
+    if work.is_some() {
+        mounts.push_str(" && mkdir -p \"$0/work\" && mount --bind \"$1\" \"$0/work\"");
+    }
+    run(Command::new("unshare")
+        .args(["--mount", "sh", "-ec"])
+        .arg(format!("{mounts} && exec chroot \"$0\" /bin/sh -ec \"$2\""))
+        .arg(root)
+        .arg(work.unwrap_or(root))
+        .arg(format!("export HOME=/root PATH=/usr/local/bin:/usr/bin:/bin; {line}")))
+}
+
+pub(super) fn test() -> Outcome<()> {
+    let stage = stage("swift")?;
+    let package = stage.join("package");
+    copy(&crate::root().join("bindings/swift"), &package)?;
+    let generated = stage.join("generated");
+    generate("swift", &generated)?;
+    fs::rename(generated.join("Barefoot.swift"), package.join("Sources/Barefoot/Generated.swift"))?;
+    fs::rename(generated.join("BarefootFFI.h"), package.join("Sources/BarefootFFI/BarefootFFI.h"))?;
+    let library = library()?;
+    fs::copy(&library, package.join(library.file_name().ok_or("the library has no name")?))?;
+    // What the scenarios name, at the paths that they name.
+    copy(&crate::root().join("tests/scenarios"), &package.join("repository/tests/scenarios"))?;
+    fs::create_dir_all(package.join("repository/docs"))?;
+    fs::copy(crate::root().join("docs/sample.jpg"), package.join("repository/docs/sample.jpg"))?;
+    fs::copy(crate::root().join("README.md"), package.join("repository/README.md"))?;
+    inside(
+        &system()?,
+        Some(&package),
+        "cd /work && LD_LIBRARY_PATH=/work BAREFOOT_REPOSITORY=/work/repository swift test --disable-swift-testing -Xlinker -L/work",
+    )
+}
