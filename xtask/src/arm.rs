@@ -3,11 +3,9 @@
 //! qemu runs the NEON kernels and shows whether they are right, never how fast they are.
 
 use crate::say;
-use std::error::Error;
+use crate::tools::{Outcome, install, run};
 use std::path::Path;
 use std::process::Command;
-
-type Outcome = Result<(), Box<dyn Error>>;
 
 pub(crate) const LINUX: &str = "aarch64-unknown-linux-gnu";
 /// Phones: checked only, for linking needs the NDK and Xcode.
@@ -21,17 +19,15 @@ const LINKER: &str = "/usr/bin/aarch64-linux-gnu-gcc";
 const LIBRARIES: &str = "/usr/aarch64-linux-gnu";
 
 /// Installs what is missing: Debian's qemu, cross linker and C library; Rust's standard library for the three targets.
-pub(crate) fn setup() -> Outcome {
+pub(crate) fn setup() -> Outcome<()> {
     if !missing().is_empty() {
-        let packages = ["qemu-user-static", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"];
-        run(Command::new("apt-get").args(["update", "-qq"]))?;
-        run(Command::new("apt-get").args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages))?;
+        install(&["qemu-user-static", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"])?;
     }
     run(Command::new("rustup").args(["target", "add", LINUX]).args(PHONES))
 }
 
 /// Tests the inference crate under qemu on each processor, and checks it for both phones.
-pub(crate) fn test() -> Outcome {
+pub(crate) fn test() -> Outcome<()> {
     if let Some(file) = missing().first() {
         return Err(format!("{file} is missing: run `cargo xtask setup arm`").into());
     }
@@ -60,9 +56,4 @@ fn cargo(command: &str, target: &str) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.arg(command).args(["--locked", "--package", "barefoot-nn", "--target", target]);
     cargo
-}
-
-fn run(command: &mut Command) -> Outcome {
-    let status = command.status().map_err(|error| format!("{:?} does not start: {error}", command.get_program()))?;
-    if status.success() { Ok(()) } else { Err(format!("{command:?} failed").into()) }
 }

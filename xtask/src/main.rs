@@ -8,6 +8,7 @@ mod inference;
 mod knowledge;
 mod sample;
 mod setup;
+mod tools;
 
 use barefoot_knowledge::{Content, check, compile};
 use std::env;

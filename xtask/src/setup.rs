@@ -1,8 +1,8 @@
 //! `cargo xtask setup`: real servers for the tests of core/sync, installed from the public registries at pinned versions into
 //! `${BAREFOOT_CACHE:-~/.cache/barefoot}/servers`, outside the checkout. Does nothing where they are there already.
 
+use crate::tools::{self, Outcome, cache};
 use crate::{root, say};
-use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,14 +11,14 @@ use std::process::Command;
 const TUSD: &str = "github.com/tus/tusd/v2/cmd/tusd@v2.9.1";
 
 /// Installs the named servers, or all.
-pub(crate) fn run(names: &[&str]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(names: &[&str]) -> Outcome<()> {
     let names = if names.is_empty() { &["fhir", "tus", "oidc"] } else { names };
     for name in names {
         let source = root().join("tests/servers").join(name);
         if !source.is_dir() {
             return Err(format!("no server {name}; there are fhir, tus and oidc").into());
         }
-        let place = servers()?.join(name);
+        let place = cache()?.join("servers").join(name);
         let wanted = fingerprint(&source)?;
         if fs::read_to_string(place.join("ready")).is_ok_and(|found| found == wanted) {
             say(&format!("{name}: ready in {}", place.display()));
@@ -30,10 +30,14 @@ pub(crate) fn run(names: &[&str]) -> Result<(), Box<dyn Error>> {
         match *name {
             "fhir" => install_fhir(&place)?,
             "tus" => {
-                succeed(Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&place))?;
-                succeed(Command::new("go").args(["install", TUSD]).env("GOBIN", place.join("bin")))?;
+                tools::run(
+                    Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&place),
+                )?;
+                tools::run(Command::new("go").args(["install", TUSD]).env("GOBIN", place.join("bin")))?;
             }
-            _ => succeed(Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&place))?,
+            _ => {
+                tools::run(Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&place))?
+            }
         }
         fs::write(place.join("ready"), wanted)?;
     }
@@ -41,30 +45,15 @@ pub(crate) fn run(names: &[&str]) -> Result<(), Box<dyn Error>> {
 }
 
 /// Jars and classes side by side, so that `java -cp` starts it without Maven.
-fn install_fhir(place: &Path) -> Result<(), Box<dyn Error>> {
+fn install_fhir(place: &Path) -> Outcome<()> {
     let mut maven = Command::new("mvn");
     maven.args(["--batch-mode", "--quiet", "compile", "dependency:copy-dependencies"]);
     maven.args(["-DincludeScope=runtime", "-DoutputDirectory=target/jars"]).current_dir(place);
-    succeed(&mut maven)
-}
-
-fn servers() -> Result<PathBuf, Box<dyn Error>> {
-    let cache = match std::env::var_os("BAREFOOT_CACHE") {
-        Some(cache) => PathBuf::from(cache),
-        None => PathBuf::from(std::env::var_os("HOME").ok_or("neither BAREFOOT_CACHE nor HOME is set")?)
-            .join(".cache/barefoot"),
-    };
-    Ok(cache.join("servers"))
-}
-
-fn succeed(command: &mut Command) -> Result<(), Box<dyn Error>> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().map_err(|error| format!("{program} cannot be started: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("{program} failed").into()) }
+    tools::run(&mut maven)
 }
 
 /// What is installed, in words: the sources themselves and tusd's version.
-fn fingerprint(folder: &Path) -> Result<String, Box<dyn Error>> {
+fn fingerprint(folder: &Path) -> Outcome<String> {
     let mut text = TUSD.to_owned();
     for file in files(folder)? {
         text += &format!("\n== {}\n{}", file.display(), fs::read_to_string(folder.join(&file))?);
@@ -72,7 +61,7 @@ fn fingerprint(folder: &Path) -> Result<String, Box<dyn Error>> {
     Ok(text)
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
+fn copy(from: &Path, to: &Path) -> Outcome<()> {
     for file in files(from)? {
         let target = to.join(&file);
         fs::create_dir_all(target.parent().unwrap_or(to))?;
@@ -82,7 +71,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// Files below a folder, relative to it, in order, without what a build left there.
-fn files(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+fn files(folder: &Path) -> Outcome<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut open = vec![PathBuf::new()];
     while let Some(at) = open.pop() {

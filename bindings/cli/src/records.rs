@@ -24,21 +24,8 @@ pub(crate) enum PatientCommand {
     Add {
         /// Name, as written
         name: String,
-        /// YYYY-MM-DD, YYYY-MM or YYYY
-        #[arg(long, value_name = "DATE")]
-        born: Option<String>,
-        /// Age in years, where no birth date is known
-        #[arg(long, conflicts_with = "born")]
-        age: Option<f64>,
-        /// Sex
-        #[arg(long, value_parser = ["female", "male", "other", "unknown"])]
-        sex: Option<String>,
-        /// Phone number
-        #[arg(long)]
-        phone: Option<String>,
-        /// Village or address
-        #[arg(long)]
-        village: Option<String>,
+        #[command(flatten)]
+        known: Known,
     },
     /// Change what is known of a patient; what is not given stays, an empty text removes
     Edit {
@@ -47,21 +34,8 @@ pub(crate) enum PatientCommand {
         /// Name, as written
         #[arg(long)]
         name: Option<String>,
-        /// YYYY-MM-DD, YYYY-MM or YYYY
-        #[arg(long, value_name = "DATE")]
-        born: Option<String>,
-        /// Age in years, where no birth date is known
-        #[arg(long, conflicts_with = "born")]
-        age: Option<f64>,
-        /// Sex
-        #[arg(long, value_parser = ["female", "male", "other", "unknown"])]
-        sex: Option<String>,
-        /// Phone number
-        #[arg(long)]
-        phone: Option<String>,
-        /// Village or address
-        #[arg(long)]
-        village: Option<String>,
+        #[command(flatten)]
+        known: Known,
     },
     /// Records that may be of one person: of this patient, or among the newest patients
     Duplicates {
@@ -98,11 +72,31 @@ pub(crate) enum PatientCommand {
     },
 }
 
+/// What may be known of a patient beside the name.
+#[derive(Debug, Args)]
+pub(crate) struct Known {
+    /// YYYY-MM-DD, YYYY-MM or YYYY
+    #[arg(long, value_name = "DATE")]
+    born: Option<String>,
+    /// Age in years, where no birth date is known
+    #[arg(long, conflicts_with = "born")]
+    age: Option<f64>,
+    /// Sex
+    #[arg(long, value_parser = ["female", "male", "other", "unknown"])]
+    sex: Option<String>,
+    /// Phone number
+    #[arg(long)]
+    phone: Option<String>,
+    /// Village or address
+    #[arg(long)]
+    village: Option<String>,
+}
+
 impl PatientCommand {
     pub(crate) fn run(self, home: &Home, output: Output) -> Result<(), CliError> {
         let mut clinic = home.clinic()?;
         match self {
-            Self::Add { name, born, age, sex, phone, village } => {
+            Self::Add { name, known: Known { born, age, sex, phone, village } } => {
                 let new = NewPatient { name, birth_date: born, age_years: age, sex, phone, village };
                 let duplicates = clinic.possible_duplicates(&new)?;
                 let id = clinic.add_patient(&new)?;
@@ -115,7 +109,7 @@ impl PatientCommand {
                 }
                 output.show(&json!({ "id": id, "possible_duplicates": duplicates }), |_| id.clone());
             }
-            Self::Edit { id, name, born, age, sex, phone, village } => {
+            Self::Edit { id, name, known: Known { born, age, sex, phone, village } } => {
                 let old = NewPatient::from(clinic.patient(&id)?);
                 let birth_date = if age.is_some() { None } else { born.or(old.birth_date) };
                 let filled = |text: &String| !text.is_empty();

@@ -5,7 +5,7 @@ use crate::duplicates::RECORDS_OF;
 use crate::encounter::{PHOTO, photo};
 use crate::error::Field;
 use crate::kind::Kind;
-use crate::work::new_id;
+use crate::work::{new_id, require};
 use crate::{Clinic, ClinicError, Photo, input};
 use rusqlite::params;
 use serde::Serialize;
@@ -91,9 +91,7 @@ impl Clinic {
     /// # Errors
     /// When there is no such lesion, or the database refuses.
     pub fn time_line(&self, lesion: &str) -> Result<Vec<Photo>, ClinicError> {
-        if !self.db.prepare_cached("SELECT 1 FROM lesion WHERE id = ?1")?.exists([lesion])? {
-            return Err(ClinicError::NotFound(Kind::Lesion));
-        }
+        require(&self.db, Kind::Lesion, lesion)?;
         let sql = format!("SELECT {PHOTO} FROM photo WHERE lesion_id = ?1 ORDER BY taken_at, position");
         Ok(self.db.prepare_cached(&sql)?.query_map([lesion], photo)?.collect::<Result<_, _>>()?)
     }

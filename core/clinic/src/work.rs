@@ -4,7 +4,7 @@ use crate::audit::{self, Action};
 use crate::kind::Kind;
 use crate::{Clinic, ClinicError, outbox};
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use uuid::Uuid;
 
 /// An open unit of work; dropped without [`Work::commit`], nothing has happened.
@@ -46,15 +46,20 @@ impl Work<'_> {
 
     /// Refuses an id that is not there.
     pub(crate) fn require(&self, kind: Kind, id: &str) -> Result<(), ClinicError> {
-        let sql = format!("SELECT 1 FROM {} WHERE id = ?1", kind.table());
-        let found = self.tx.prepare_cached(&sql)?.exists([id])?;
-        if found { Ok(()) } else { Err(ClinicError::NotFound(kind)) }
+        require(&self.tx, kind, id)
     }
 
     /// Makes it so; after this it survives a power cut.
     pub(crate) fn commit(self) -> Result<(), ClinicError> {
         Ok(self.tx.commit()?)
     }
+}
+
+/// Refuses an id that is not there.
+pub(crate) fn require(db: &Connection, kind: Kind, id: &str) -> Result<(), ClinicError> {
+    let sql = format!("SELECT 1 FROM {} WHERE id = ?1", kind.table());
+    let found = db.prepare_cached(&sql)?.exists([id])?;
+    if found { Ok(()) } else { Err(ClinicError::NotFound(kind)) }
 }
 
 /// A new UUIDv7, so ids sort by time.

@@ -1,7 +1,8 @@
 //! The shell as a signed APK: dex, native libraries, alignment, signature with a key made on the fly.
 
 use super::{MIN_SDK, Shell};
-use crate::bindings::{Outcome, kotlin, run};
+use crate::bindings::kotlin;
+use crate::tools::{Outcome, run};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,8 @@
 mod apk;
 mod setup;
 
-use crate::bindings::{Outcome, build, files, generate, kotlin, kotlinc, library, run, stage};
+use crate::bindings::{build, files, generate, kotlin, kotlinc, library, stage};
+use crate::tools::{Outcome, run};
 use setup::Tools;
 use std::env;
 use std::ffi::OsString;

@@ -1,6 +1,7 @@
 //! What the Android shell is built and tested with, pinned, in the cache. Idempotent.
 
-use crate::bindings::{self, Outcome, cache, files, programs, run};
+use crate::bindings::{self, files};
+use crate::tools::{Outcome, cache, programs, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,6 +1,7 @@
 //! Kotlin on the JVM: the compiler from npm, JNA and a JSON reader from Maven Central.
 
-use super::{Outcome, cache, files, generate, library, programs, run, stage};
+use super::{files, generate, library, stage};
+use crate::tools::{Outcome, cache, programs, run};
 use std::env;
 use std::fs;
 use std::path::PathBuf;

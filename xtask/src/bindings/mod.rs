@@ -10,12 +10,11 @@ pub(crate) use kotlin::{kotlin, kotlinc};
 pub(crate) use size::size;
 pub(crate) use swift::mirror;
 
+use crate::tools::{Outcome, run};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// Fetches what a language needs, pinned. Idempotent.
 pub(crate) fn setup(language: &str) -> Outcome<()> {
@@ -75,29 +74,6 @@ fn target() -> Outcome<PathBuf> {
     Ok(env::current_exe()?.ancestors().nth(2).ok_or("xtask runs outside a target folder")?.to_owned())
 }
 
-/// Where fetched tools lie, outside the checkout.
-pub(crate) fn cache() -> Outcome<PathBuf> {
-    let cache = match env::var_os("BAREFOOT_CACHE") {
-        Some(cache) => PathBuf::from(cache),
-        None => PathBuf::from(env::var_os("HOME").ok_or("HOME is not set")?).join(".cache/barefoot"),
-    };
-    fs::create_dir_all(&cache)?;
-    Ok(cache)
-}
-
-/// Installs Debian packages whose program is not there.
-pub(crate) fn programs(wanted: &[(&str, &str)]) -> Outcome<()> {
-    let on_path = |name: &str| {
-        env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(name).is_file()))
-    };
-    let missing: Vec<&str> = wanted.iter().filter(|(name, _)| !on_path(name)).map(|(_, package)| *package).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    run(Command::new("apt-get").args(["update", "-qq"]))?;
-    run(Command::new("apt-get").args(["install", "-y", "-qq", "--no-install-recommends"]).args(missing))
-}
-
 /// Copies a folder's files and folders.
 fn copy(from: &Path, to: &Path) -> Outcome<()> {
     fs::create_dir_all(to)?;
@@ -126,9 +102,4 @@ pub(crate) fn files(folder: &Path, extension: &str) -> Outcome<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
-}
-
-pub(crate) fn run(command: &mut Command) -> Outcome<()> {
-    let status = command.status().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
-    if status.success() { Ok(()) } else { Err(format!("{} failed: {status}", command.get_program().display()).into()) }
 }

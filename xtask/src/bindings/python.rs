@@ -1,6 +1,7 @@
 //! Python: the interpreter of the machine is enough.
 
-use super::{Outcome, copy, generate, library, programs, run, stage};
+use super::{copy, generate, library, stage};
+use crate::tools::{Outcome, programs, run};
 use std::fs;
 use std::process::Command;
 

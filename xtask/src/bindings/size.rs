@@ -1,7 +1,8 @@
 //! The size of the phones' library: docs/size.md keeps its history.
 
-use super::{Outcome, run, target};
+use super::target;
 use crate::arm;
+use crate::tools::{Outcome, run};
 use std::fs;
 use std::process::Command;
 

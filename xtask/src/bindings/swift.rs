@@ -1,6 +1,7 @@
 //! Swift on Linux: Debian's toolchain in a folder of its own (2.7 GB), entered by chroot in a mount namespace that ends with the command.
 
-use super::{Outcome, cache, copy, generate, library, programs, run, stage};
+use super::{copy, generate, library, stage};
+use crate::tools::{Outcome, cache, programs, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -7,19 +7,17 @@ mod peers;
 mod report;
 mod worker;
 
+use crate::tools::Outcome;
 use crate::{root, say};
 use peers::{Kind, Peer};
 use report::{Figures, Spread};
 use serde_json::json;
-use std::error::Error;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 use worker::Worker;
-
-type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Random networks of well-known shapes, beside the shipped packs.
 const SHAPES: [&str; 2] = ["mobilenetv3-large", "resnet18"];

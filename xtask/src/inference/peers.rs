@@ -1,6 +1,7 @@
 //! Who races, where their programs are, and how they get there.
 
-use super::{Outcome, SHAPES, worker::Worker};
+use super::{SHAPES, worker::Worker};
+use crate::tools::{Outcome, cache, run};
 use crate::{root, say};
 use serde::Serialize;
 use std::env;
@@ -81,29 +82,29 @@ impl Peer {
     pub fn start(&self, threads: usize) -> Outcome<Worker> {
         let script = sources().join("worker.py");
         match self.home {
-            Home::Rust => Worker::start(self.name, &[&rust_worker()], threads),
-            Home::Python => Worker::start(self.name, &[&python(), &script], threads),
-            Home::Training => Worker::start(self.name, &[&cache().join("venv-training/bin/python"), &script], threads),
+            Home::Rust => Worker::start(self.name, &[&rust_worker()?], threads),
+            Home::Python => Worker::start(self.name, &[&python()?, &script], threads),
+            Home::Training => Worker::start(self.name, &[&cache()?.join("venv-training/bin/python"), &script], threads),
         }
     }
 }
 
 /// Makes the Python environments and builds the Rust workers, where they are not up to date.
 pub(super) fn setup() -> Outcome<()> {
-    let (environment, requirements) = (cache().join("peers-venv"), sources().join("requirements.txt"));
+    let (environment, requirements) = (cache()?.join("peers-venv"), sources().join("requirements.txt"));
     let (wanted, stamp) = (fs::read(&requirements)?, environment.join("requirements"));
     if fs::read(&stamp).ok().as_ref() != Some(&wanted) {
         say("installing the peers of PyPI");
         run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
         // The list is complete; asked for its dependencies, pnnx would bring PyTorch and 3 GB of CUDA.
         let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"];
-        run(Command::new(python()).args(install).arg(&requirements))?;
+        run(Command::new(python()?).args(install).arg(&requirements))?;
         fs::write(&stamp, &wanted)?;
     }
     // Makes the training environment, where PyTorch is.
     run(Command::new(root().join("models/training/run")).arg("--help").stdout(std::process::Stdio::null()))?;
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--release", "--locked", "--quiet", "--target-dir"]).arg(target());
+    cargo.args(["build", "--release", "--locked", "--quiet", "--target-dir"]).arg(target()?);
     run(cargo.current_dir(sources()))
 }
 
@@ -113,8 +114,8 @@ pub(super) fn converted(pack: &str) -> Outcome<PathBuf> {
     if !SHAPES.contains(&pack) && !Path::new(pack).join("network.json").exists() {
         return Err(format!("{pack} is neither a pack's folder nor one of {}", SHAPES.join(", ")).into());
     }
-    let folder = cache().join("peers/models").join(name);
-    let mut convert = Command::new(python());
+    let folder = cache()?.join("peers/models").join(name);
+    let mut convert = Command::new(python()?);
     convert.arg(sources().join("convert.py")).arg(pack).arg(&folder);
     let data = env::var_os("BAREFOOT_DATA").map_or_else(|| root().join("../shared/data"), PathBuf::from);
     if data.is_dir() {
@@ -128,25 +129,16 @@ fn sources() -> PathBuf {
     root().join("tests/peers")
 }
 
-fn cache() -> PathBuf {
-    let home = || PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(".cache/barefoot");
-    env::var_os("BAREFOOT_CACHE").map_or_else(home, PathBuf::from)
-}
-
-fn python() -> PathBuf {
-    cache().join("peers-venv/bin/python")
+fn python() -> Outcome<PathBuf> {
+    Ok(cache()?.join("peers-venv/bin/python"))
 }
 
 /// Kept over changes of the worktree: tract takes minutes to compile.
-fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| cache().join("peers/target"), PathBuf::from)
+fn target() -> Outcome<PathBuf> {
+    env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Ok(cache()?.join("peers/target")), |target| Ok(PathBuf::from(target)))
 }
 
-fn rust_worker() -> PathBuf {
-    target().join("release/barefoot-peers")
-}
-
-fn run(command: &mut Command) -> Outcome<()> {
-    let status = command.status().map_err(|error| format!("{:?} does not start: {error}", command.get_program()))?;
-    if status.success() { Ok(()) } else { Err(format!("{command:?} failed").into()) }
+fn rust_worker() -> Outcome<PathBuf> {
+    Ok(target()?.join("release/barefoot-peers"))
 }

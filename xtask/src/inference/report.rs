@@ -1,6 +1,7 @@
 //! What a race found, as a table and as JSON.
 
-use super::{Outcome, peers::Kind};
+use super::peers::Kind;
+use crate::tools::Outcome;
 use serde::Serialize;
 use std::fmt::Write;
 use std::fs;

@@ -1,6 +1,6 @@
 //! One peer's process, and the lines it obeys (tests/peers/src/main.rs lists them).
 
-use super::Outcome;
+use crate::tools::Outcome;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
