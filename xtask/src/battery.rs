@@ -23,10 +23,12 @@ struct Row {
 
 const CLINIC: &str = "barefoot-clinic";
 const SYNC: &str = "barefoot-sync";
+const APP: &str = "barefoot-app";
 const VISION: &str = "barefoot-vision";
 
-const ROWS: [Row; 18] = [
+const ROWS: [Row; 21] = [
     Row { number: "1", package: CLINIC, test: "kill", only: "", rounds: &[("CAPTURE_KILLS", "10000")] },
+    Row { number: "1", package: APP, test: "servers", only: "killed_while", rounds: &[("SYNC_KILLS", "2000")] },
     Row {
         number: "2",
         package: CLINIC,
@@ -43,6 +45,8 @@ const ROWS: [Row; 18] = [
     },
     Row { number: "4", package: SYNC, test: "simulation", only: "whatever", rounds: &[("SYNC_SEEDS", "100000")] },
     Row { number: "5", package: SYNC, test: "simulation", only: "photo_survives", rounds: &[] },
+    Row { number: "5", package: APP, test: "servers", only: "fifty_cuts", rounds: &[("SLOW_LINK", "1")] },
+    Row { number: "5", package: APP, test: "servers", only: "twenty_cases", rounds: &[("SLOW_LINK", "1")] },
     Row { number: "6", package: VISION, test: "mutants", only: "", rounds: &[("IMAGE_MUTANTS", "1000000")] },
     Row { number: "7", package: VISION, test: "battery", only: "oversize", rounds: &[] },
     Row { number: "9", package: CLINIC, test: "records", only: "plain", rounds: &[] },
@@ -82,6 +86,10 @@ pub(crate) fn run(numbers: &[&str]) -> Result<(), Box<dyn Error>> {
         };
         cargo.args(["--", "--nocapture", row.only]);
         cargo.envs(row.rounds.iter().map(|(name, n)| (format!("BAREFOOT_BATTERY_{name}"), n)));
+        if row.package == APP {
+            // Real servers: `cargo xtask setup`.
+            cargo.env("BAREFOOT_SERVERS", "1");
+        }
         if Path::new(IN_MEMORY).is_dir() {
             cargo.env("TMPDIR", IN_MEMORY);
         }

@@ -38,7 +38,7 @@ impl Output {
         if !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
-        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {eta}")
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}{msg} {eta}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         ProgressBar::new(length).with_style(style)
     }

@@ -6,8 +6,8 @@ use crate::output::{Output, column, printable};
 use crate::packs;
 use barefoot_app::clinic::{Clinic, ClinicError, Use};
 use barefoot_app::sync::{Http, set_token, sign_in, sync};
-use barefoot_app::{Prompt, SyncOptions, SyncProgress, SyncReport, disease_code};
-use clap::Args;
+use barefoot_app::{Prompt, SyncOptions, SyncPhotos, SyncProgress, SyncReport, disease_code};
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -17,6 +17,16 @@ use std::time::Duration;
 /// How long to go on without an answer of the server.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Photos {
+    /// Previews, then the photos
+    All,
+    /// Previews alone, for a network that costs money
+    Previews,
+    /// Text alone
+    None,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Sync {
     /// The FHIR R4 server
@@ -25,6 +35,9 @@ pub(crate) struct Sync {
     /// The tus endpoint for photos [default: photos go to the FHIR server as Binary]
     #[arg(long, value_name = "URL", requires = "server")]
     files: Option<String>,
+    /// Which pictures to send; the others wait
+    #[arg(long, value_enum, value_name = "WHICH", default_value = "all", requires = "server")]
+    photos: Photos,
     /// One try: end at the first failure instead of waiting for a better network
     #[arg(long)]
     once: bool,
@@ -61,6 +74,8 @@ impl Sync {
         if self.status {
             return status(&clinic, output);
         }
+        // From here on others may use the store too: the network is slow.
+        let mut clinic = clinic.share()?;
         let read = |file: &PathBuf, what| fs::read(file).map_err(|source| CliError::Read { what, source });
         let root = self.root.as_ref().map(|file| read(file, "root certificate")).transpose()?;
         let mut http =
@@ -84,18 +99,37 @@ impl Sync {
         let options = SyncOptions {
             server: server.trim_end_matches('/').to_owned(),
             files: self.files,
+            photos: match self.photos {
+                Photos::All => SyncPhotos::All,
+                Photos::Previews => SyncPhotos::Previews,
+                Photos::None => SyncPhotos::None,
+            },
             patience: if self.once { Duration::ZERO } else { PATIENCE },
         };
         let bar = output.progress(0);
+        let mut said = false;
         let mut watch = |progress: SyncProgress| {
             bar.set_length(progress.sent + progress.waiting);
             bar.set_position(progress.sent);
+            bar.set_message(format!(" {} kB", progress.photo_bytes / 1000));
+            if progress.pausing && !said {
+                said = true;
+                bar.suspend(|| patience(output));
+            }
         };
         let report = sync(&mut clinic, &codes, &mut http, &options, &mut watch);
         bar.finish_and_clear();
         show(&report?, output);
         Ok(())
     }
+}
+
+fn patience(output: Output) {
+    let minutes = PATIENCE.as_secs() / 60;
+    output.note(
+        &format!("服务器暂无应答，会继续尝试{minutes}分钟；可随时中断，数据不会丢失。"),
+        &format!("No answer yet; trying for {minutes} minutes. It can be interrupted at any time: nothing is lost."),
+    );
 }
 
 fn ask(prompt: &Prompt, output: Output) {

@@ -103,6 +103,7 @@ impl SyncJob {
         let options = barefoot_app::SyncOptions {
             server: self.server.address.trim_end_matches('/').to_owned(),
             files: self.server.files.clone(),
+            photos: barefoot_app::SyncPhotos::All,
             patience: Duration::from_secs(self.server.patience_seconds),
         };
         let mut watch = |progress: barefoot_app::SyncProgress| {

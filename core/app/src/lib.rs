@@ -18,7 +18,8 @@ pub use assess::{
 pub use barefoot_clinic as clinic;
 pub use barefoot_knowledge as knowledge;
 pub use barefoot_sync::{
-    Options as SyncOptions, Progress as SyncProgress, Prompt, Quarantined, Report as SyncReport, SyncError,
+    Options as SyncOptions, Photos as SyncPhotos, Progress as SyncProgress, Prompt, Quarantined, Report as SyncReport,
+    SyncError,
 };
 pub use barefoot_trust as trust;
 pub use barefoot_vision as vision;

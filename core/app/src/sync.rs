@@ -1,7 +1,7 @@
 //! Sync for a clinic: the store as core/sync asks for it, and the two calls that a shell makes. May not live here: the protocol.
 
 use crate::AppError;
-use barefoot_clinic::{self as clinic, Clinic, ClinicError, Codes, FromServer, Kind, ServerCopy, Use};
+use barefoot_clinic::{self as clinic, Clinic, ClinicError, Codes, FromServer, Kind, ServerCopy, SharedClinic, Use};
 use barefoot_sync::{
     Answer, Change, Known, Options, Progress, Prompt, Records, Report, Session, Settled, SyncError, digest,
 };
@@ -9,6 +9,9 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 pub use barefoot_sync::{Http, Net};
+
+/// A preview is sent of photos that are at least this many times as large: of smaller ones it would cost more than it spares.
+const PREVIEW_PART: u64 = 24;
 
 /// A clinic that is reached for one call at a time: a shell's other threads come between while the network is slow.
 pub trait Access {
@@ -22,6 +25,13 @@ pub trait Access {
 impl Access for Clinic {
     fn with<T>(&mut self, act: impl FnOnce(&mut Clinic) -> Result<T, ClinicError>) -> Result<T, ClinicError> {
         act(self)
+    }
+}
+
+/// Other processes come between too.
+impl Access for SharedClinic {
+    fn with<T>(&mut self, act: impl FnOnce(&mut Clinic) -> Result<T, ClinicError>) -> Result<T, ClinicError> {
+        self.lend(act)
     }
 }
 
@@ -135,11 +145,13 @@ impl<A: Access> Records for ClinicRecords<'_, A> {
     }
 
     fn photo(&mut self, id: &str) -> Result<Option<Vec<u8>>, ClinicError> {
-        match self.clinic.with(|c| c.photo(id)) {
-            Ok(jpeg) => Ok(Some(jpeg)),
-            Err(ClinicError::PhotoDamaged | ClinicError::PhotoPurged) => Ok(None),
-            Err(error) => Err(error),
-        }
+        readable(self.clinic.with(|c| c.photo(id)))
+    }
+
+    fn preview(&mut self, id: &str) -> Result<Option<Vec<u8>>, ClinicError> {
+        let bytes = self.clinic.with(|c| c.photo_bytes(id))?;
+        let preview = readable(self.clinic.with(|c| c.thumbnail(id)))?;
+        Ok(preview.filter(|preview| preview.len() as u64 <= bytes / PREVIEW_PART))
     }
 
     fn known(&mut self, reference: &str) -> Result<Option<Known>, ClinicError> {
@@ -153,8 +165,9 @@ impl<A: Access> Records for ClinicRecords<'_, A> {
         self.clinic.with(|c| c.note_attempts(&copies))
     }
 
-    fn settle(&mut self, settled: &Settled) -> Result<(), ClinicError> {
-        let takes = settled.takes.iter().map(|take| (take.resource.clone(), take.elements.clone()));
+    fn settle(&mut self, settled: &Settled) -> Result<bool, ClinicError> {
+        let takes =
+            settled.takes.iter().map(|take| (take.resource.clone(), take.digest.clone(), take.elements.clone()));
         let reviews = settled.reviews.iter().cloned().map(|r| (r.reference, r.element, r.ours, r.theirs));
         let from_server = FromServer {
             sent: settled.sent.clone(),
@@ -177,6 +190,15 @@ impl<A: Access> Records for ClinicRecords<'_, A> {
 
     fn set_value(&mut self, name: &str, value: Option<&str>) -> Result<(), ClinicError> {
         self.clinic.with(|c| c.set_server_value(name, value))
+    }
+}
+
+/// `None` for a photo that cannot be read any more.
+fn readable(photo: Result<Vec<u8>, ClinicError>) -> Result<Option<Vec<u8>>, ClinicError> {
+    match photo {
+        Ok(jpeg) => Ok(Some(jpeg)),
+        Err(ClinicError::PhotoDamaged | ClinicError::PhotoPurged) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -6,7 +6,7 @@ use barefoot_app::clinic::{
     Clinic, DiseaseCode, FileVault, NewEncounter, NewPatient, NewPhoto, ObservedFinding, Unlock, Use,
 };
 use barefoot_app::sync::{Http, Net, sign_in, sync};
-use barefoot_app::{AppError, SyncError, SyncOptions, SyncReport};
+use barefoot_app::{AppError, SyncError, SyncOptions, SyncPhotos, SyncReport};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -14,17 +14,23 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{Link, Quality, Server, Tusd};
 
-/// One HAPI for all tests: it takes half a minute to start. It ends with this process.
+/// One HAPI for all tests: it takes half a minute to start. It ends with this process, since its standard input does.
 fn fhir() -> Option<&'static str> {
-    static FHIR: OnceLock<Option<Mutex<Server>>> = OnceLock::new();
-    static URL: OnceLock<String> = OnceLock::new();
-    let server = FHIR.get_or_init(|| Server::fhir().map(Mutex::new)).as_ref()?;
-    Some(URL.get_or_init(|| server.lock().expect("whole").url.clone()))
+    static FHIR: OnceLock<Option<Server>> = OnceLock::new();
+    FHIR.get_or_init(Server::fhir).as_ref().map(|server| server.url.as_str())
+}
+
+/// One more for the tests that count bytes, one at a time: what the other tests write would come down in their pulls.
+fn quiet_fhir() -> Option<(&'static str, MutexGuard<'static, ()>)> {
+    static FHIR: OnceLock<Option<Server>> = OnceLock::new();
+    static ONE: Mutex<()> = Mutex::new(());
+    let url = FHIR.get_or_init(Server::fhir).as_ref()?.url.as_str();
+    Some((url, ONE.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
 struct Phone {
@@ -124,7 +130,12 @@ fn http() -> Http {
 }
 
 fn options(server: &str, files: Option<&str>) -> SyncOptions {
-    SyncOptions { server: server.to_owned(), files: files.map(str::to_owned), patience: Duration::from_secs(300) }
+    SyncOptions {
+        server: server.to_owned(),
+        files: files.map(str::to_owned),
+        photos: SyncPhotos::All,
+        patience: Duration::from_secs(300),
+    }
 }
 
 fn send(clinic: &mut Clinic, options: &SyncOptions) -> Result<SyncReport, AppError> {
@@ -311,6 +322,12 @@ fn without_consent_nothing_arrives() {
 /// Fifty cuts of one photo over a 2G link: 20 kB/s, 600 ms, one packet in twenty lost.
 const SECOND_GENERATION: Quality =
     Quality { rate: 20_000, round_trip: Duration::from_millis(600), lost_one_in: 20, cut_every: 0, cuts: 0 };
+
+/// Whether the battery asks for what takes a slow link's own time.
+fn slow_link() -> bool {
+    std::env::var_os("BAREFOOT_BATTERY_SLOW_LINK").is_some()
+}
+
 /// As in core/sync/src/photos.rs.
 const CHUNK: u64 = 64 * 1024;
 
@@ -323,12 +340,22 @@ fn a_photo_survives_fifty_cuts_at_tusd() {
     let mut clinic = phone.open();
     let encounter = case(&mut clinic, 5, 400_000).1;
     // tusd names its own address: the photo's way back passes no link.
-    let link = Link::to(&tusd.url, Quality { cut_every: 8_000, cuts: 50, ..Quality::default() });
+    // On the link's own time it takes minutes: `cargo xtask battery 5`.
+    let slow = slow_link();
+    let link = if slow { SECOND_GENERATION } else { Quality::default() };
+    let link = Link::to(&tusd.url, Quality { cut_every: 8_000, cuts: 50, ..link });
+    let started = Instant::now();
     let report = send(&mut clinic, &options(fhir, Some(&link.url))).expect("syncs");
     assert_eq!((report.waiting, report.quarantined.len()), (0, 0), "{report:?}");
     let cuts = 50 - link.cuts_left();
     assert!(cuts >= 40, "{cuts} cuts");
     let bytes = link.bytes.load(Ordering::Relaxed);
+    let _ = writeln!(
+        std::io::stderr(),
+        "a photo of 400000 bytes, cut {cuts} times: {bytes} bytes, {:?}{}",
+        started.elapsed(),
+        if slow { " over a 2G proxy" } else { "" }
+    );
     assert!(bytes <= 400_000 + cuts * (CHUNK + 2_000), "{bytes} bytes for {cuts} cuts");
     assert_arrived(&clinic, fhir, Some(uploads.path()), &[encounter]);
 }
@@ -347,7 +374,7 @@ fn an_upload_goes_on_after_the_server_and_the_phone_were_killed() {
     let stopped = sync(&mut phone.open(), &code, &mut net, &options(fhir, Some(&files)), &mut |progress| {
         stop.store(progress.photo_bytes > 0, Ordering::Relaxed);
     });
-    assert!(matches!(stopped, Err(AppError::Sync(error)) if matches!(*error, SyncError::Stopped)));
+    assert!(matches!(stopped, Err(AppError::Cancelled)), "{stopped:?}");
     drop(tus);
     let tus = Server::tus(uploads.path(), port).expect("it is set up");
     assert_eq!(tus.url, files);
@@ -369,8 +396,8 @@ fn an_upload_goes_on_after_the_server_and_the_phone_were_killed() {
 #[test]
 fn a_phone_signs_in_by_device_flow_and_renews_its_token() {
     let Some(fhir) = fhir() else { return };
-    // Tokens live for a second, so that a sync must renew its own.
-    let Some(oidc) = Server::oidc(fhir, 1) else { return };
+    // Tokens are taken five times, so that a sync must renew its own.
+    let Some(oidc) = Server::oidc(fhir, 5) else { return };
     let gate = format!("{}/fhir", oidc.url);
     let phone = Phone::new();
     let mut clinic = phone.open();
@@ -390,33 +417,37 @@ fn a_phone_signs_in_by_device_flow_and_renews_its_token() {
         case(&mut clinic, 80 + n, 0);
         let report = send(&mut clinic, &options(&gate, None)).expect("syncs");
         assert!(report.sent > 0 && report.waiting == 0);
-        thread::sleep(Duration::from_millis(1_100));
     }
 }
 
 /// At most 1.10 of the photos' bytes and 2 KiB per encounter, headers and answers and all.
 #[test]
 fn what_goes_over_the_wire_is_little_more_than_the_photos() {
-    let Some(fhir) = fhir() else { return };
+    let Some((fhir, _one)) = quiet_fhir() else { return };
     let uploads = tempfile::tempdir().expect("a folder");
     let Some(tusd) = Tusd::start(uploads.path()) else { return };
-    let (text, photos) = (Link::to(fhir, Quality::default()), Link::to(&tusd.url, Quality::default()));
-    let phone = Phone::new();
-    let mut clinic = phone.open();
-    let (cases, size) = (20, 100_000);
-    for n in 0..cases {
-        case(&mut clinic, 300 + n, size);
+    for size in [50_000, 200_000] {
+        let (text, photos) = (Link::to(fhir, Quality::default()), Link::to(&tusd.url, Quality::default()));
+        let phone = Phone::new();
+        let mut clinic = phone.open();
+        let cases = 20;
+        for n in 0..cases {
+            case(&mut clinic, 300 + n, size);
+        }
+        let report = send(&mut clinic, &options(&text.url, Some(&photos.url))).expect("syncs");
+        assert_eq!((report.waiting, report.quarantined.len()), (0, 0));
+        let (text, photos) = (text.bytes.load(Ordering::Relaxed), photos.bytes.load(Ordering::Relaxed));
+        let of_photos = cases * size as u64;
+        let _ = writeln!(
+            std::io::stderr(),
+            "{cases} cases: {of_photos} bytes of photos took {photos}, the text {text} ({} per case)",
+            text / cases
+        );
+        // The text alone is more than 2 KiB: small photos do not make up for that (docs/sync.md).
+        if size >= 200_000 {
+            assert!(text + photos <= of_photos * 11 / 10 + cases * 2048, "{text} + {photos}");
+        }
     }
-    let report = send(&mut clinic, &options(&text.url, Some(&photos.url))).expect("syncs");
-    assert_eq!((report.waiting, report.quarantined.len()), (0, 0));
-    let (text, photos) = (text.bytes.load(Ordering::Relaxed), photos.bytes.load(Ordering::Relaxed));
-    let of_photos = cases * size as u64;
-    let _ = writeln!(
-        std::io::stderr(),
-        "{cases} cases: {of_photos} bytes of photos took {photos}, the text {text} ({} per case)",
-        text / cases
-    );
-    assert!(text + photos <= of_photos * 11 / 10 + cases * 2048, "{text} + {photos}");
 }
 
 /// Time on a 2G link, reckoned from what is really sent: 600 ms for each exchange, 20 kB/s, every twentieth packet lost once.
@@ -458,7 +489,7 @@ impl Net for Reckoned {
 
 #[test]
 fn the_text_of_twenty_cases_takes_less_than_a_minute_on_2g() {
-    let Some(fhir) = fhir() else { return };
+    let Some((fhir, _one)) = quiet_fhir() else { return };
     let phone = Phone::new();
     let mut clinic = phone.open();
     for n in 0..20 {
@@ -469,7 +500,10 @@ fn the_text_of_twenty_cases_takes_less_than_a_minute_on_2g() {
     assert_eq!(report.waiting, 0);
     let _ = writeln!(std::io::stderr(), "20 cases on 2G, reckoned: {:?}, {} bytes", net.link, report.bytes);
     assert!(net.link < Duration::from_secs(60), "{:?}", net.link);
-    // The same over a proxy that is as slow: printed, not asserted, since this machine may be busy.
+    if !slow_link() {
+        return;
+    }
+    // The same over a proxy that is as slow, on real time.
     let link = Link::to(fhir, SECOND_GENERATION);
     let phone = Phone::new();
     let mut clinic = phone.open();
@@ -480,6 +514,7 @@ fn the_text_of_twenty_cases_takes_less_than_a_minute_on_2g() {
     let report = send(&mut clinic, &options(&link.url, None)).expect("syncs");
     assert_eq!(report.waiting, 0);
     let _ = writeln!(std::io::stderr(), "20 cases over a 2G proxy: {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60));
 }
 
 /// Row 1, sync: the child of the test below.
@@ -503,12 +538,16 @@ fn killed_while_syncing_nothing_is_lost_or_doubled() {
     let Some(fhir) = fhir() else { return };
     let uploads = tempfile::tempdir().expect("a folder");
     let Some(tus) = Server::tus(uploads.path(), 0) else { return };
-    let kills = std::env::var("BAREFOOT_BATTERY_SYNC_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(40u64);
+    let kills = std::env::var("BAREFOOT_BATTERY_SYNC_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(200u64);
     let phone = Phone::new();
-    let mut encounters = Vec::new();
+    let (mut patients, mut encounters) = (Vec::new(), Vec::new());
     for round in 0..kills {
         if round % 4 == 0 {
-            encounters.extend((0..3).map(|n| case(&mut phone.open(), 1000 + 3 * round + n, 150_000).1));
+            for n in 0..3 {
+                let (patient, encounter) = case(&mut phone.open(), 1000 + 3 * round + n, 150_000);
+                patients.push(patient);
+                encounters.push(encounter);
+            }
         }
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", "child_syncs", "--ignored", "--nocapture"])
@@ -541,4 +580,12 @@ fn killed_while_syncing_nothing_is_lost_or_doubled() {
     assert_arrived(&clinic, fhir, Some(uploads.path()), &encounters);
     assert!(clinic.verify().expect("verifies").ok());
     assert_eq!(clinic.encounters(u32::MAX).expect("lists").len(), encounters.len());
+    // One case was recorded of each patient, so one of each is there.
+    for (kind, role) in [("Encounter", "subject"), ("DocumentReference", "subject"), ("Consent", "patient")] {
+        for group in patients.chunks(50) {
+            let all = group.iter().map(|id| format!("Patient/{id}")).collect::<Vec<_>>().join(",");
+            let found = get(&format!("{fhir}/{kind}?{role}={all}&_summary=count"));
+            assert_eq!(found["total"], group.len(), "{kind}");
+        }
+    }
 }

@@ -72,6 +72,12 @@ pub enum ClinicError {
     /// Another process has the folder open.
     #[error("the data folder is in use by another Barefoot: close it, or try again in a moment")]
     InUse,
+    /// A sync is running already.
+    #[error("another sync of this data folder is running: let it end first")]
+    SyncRunning,
+    /// Another process rotated the key while this one had let go of the folder.
+    #[error("the key of the data folder was changed meanwhile; nothing is lost: start again")]
+    KeyChanged,
     /// No such record.
     #[error("there is no {} with this id; {}", .0.en(), .0.hint().1)]
     NotFound(Kind),
@@ -280,6 +286,8 @@ impl ClinicError {
             Self::PhraseFirst => "clinic.phrase_first",
             Self::NewerSchema(_) => "clinic.newer_schema",
             Self::InUse => "clinic.in_use",
+            Self::SyncRunning => "clinic.sync_running",
+            Self::KeyChanged => "clinic.key_changed",
             Self::NotFound(_) => "clinic.not_found",
             Self::Merged => "clinic.merged",
             Self::NotMerged => "clinic.not_merged",
@@ -318,6 +326,8 @@ impl ClinicError {
             Self::PhraseFirst => "请先生成恢复短语：没有它，谁也打不开这份备份".to_owned(),
             Self::NewerSchema(_) => "数据夹由更新的版本写成：请升级".to_owned(),
             Self::InUse => "数据夹正被另一个程序使用：请关闭它，或稍后再试".to_owned(),
+            Self::SyncRunning => "此数据夹正在进行另一次同步：请等它结束".to_owned(),
+            Self::KeyChanged => "数据夹的密钥刚被更换；数据没有丢失：请重新开始".to_owned(),
             Self::NotFound(kind) => format!("没有这个编号的{}；{}", kind.zh(), kind.hint().0),
             Self::Merged => "其中一份已被合并，或两者是同一份：请选两份未被合并的记录，或先拆分".to_owned(),
             Self::NotMerged => "这位患者没有被合并过，未作任何改动：请写被合并的那份记录的编号".to_owned(),

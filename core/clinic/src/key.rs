@@ -117,9 +117,9 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), ClinicError> {
     Ok(())
 }
 
-/// Opens (and makes) the file whose lock says that the folder is in use.
-pub(crate) fn lock_file(folder: &Path) -> Result<File, ClinicError> {
-    Ok(OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"))?)
+/// Opens (and makes) a file for its lock: `lock` says that the folder is in use.
+pub(crate) fn lock_file(folder: &Path, name: &str) -> Result<File, ClinicError> {
+    Ok(OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(name))?)
 }
 
 #[cfg(test)]

@@ -335,6 +335,15 @@ impl KeyRing {
         self.save()
     }
 
+    /// Reads the ring anew; false when the data key was rotated since, or is being rotated. Does I/O.
+    pub(crate) fn reload(&mut self) -> Result<bool, ClinicError> {
+        let ring = parse(&fs::read(&self.file)?)?;
+        let known = |wrap: &Wrap| self.ring.wraps.iter().any(|w| w.id == wrap.id && w.data_key == wrap.data_key);
+        let same_key = ring.wraps.iter().any(|wrap| wrap.next.is_none() && known(wrap));
+        self.ring = ring;
+        Ok(same_key)
+    }
+
     fn position(&self, fits: impl Fn(&Wrap) -> bool) -> Option<usize> {
         self.ring.wraps.iter().position(fits)
     }

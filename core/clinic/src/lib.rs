@@ -32,6 +32,7 @@ mod photo;
 mod retention;
 mod seal;
 mod server;
+mod shared;
 mod store;
 mod work;
 
@@ -56,4 +57,5 @@ pub use page::PageLanguage;
 pub use patient::{NewPatient, Patient};
 pub use retention::Purged;
 pub use server::{Answer, FromServer, RecordDelivery, Review, ServerCopy};
+pub use shared::SharedClinic;
 pub use store::{Clinic, SignIn, Verification, sign_in};

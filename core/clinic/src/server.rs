@@ -36,8 +36,8 @@ pub struct FromServer {
     pub refused: Vec<(i64, String)>,
     /// New knowledge, by reference.
     pub copies: Vec<(String, ServerCopy)>,
-    /// Resources from which our records take these elements.
-    pub takes: Vec<(Value, Vec<String>)>,
+    /// Resources from which our records take these elements, with the digest of what the record said when they were compared.
+    pub takes: Vec<(Value, String, Vec<String>)>,
     /// Elements changed on both sides: reference, element, ours, theirs.
     pub reviews: Vec<(String, String, Value, Value)>,
 }
@@ -152,7 +152,7 @@ impl Clinic {
     }
 
     /// Writes what an answer of the server has settled. Where a record takes elements over, its copy's words become what the record says
-    /// after that, digested by `digest`. Does I/O.
+    /// after that, digested by `digest`. False, and nothing is written, when such a record was edited since. Does I/O.
     ///
     /// # Errors
     /// When the database refuses; nothing is changed then.
@@ -161,10 +161,16 @@ impl Clinic {
         settled: &FromServer,
         codes: Codes<'_>,
         digest: &dyn Fn(&Value) -> String,
-    ) -> Result<(), ClinicError> {
+    ) -> Result<bool, ClinicError> {
         let now = Timestamp::now().to_string();
         // The records are read again within the transaction, through the same connection.
         let tx = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+        for (resource, compared, _) in &settled.takes {
+            let words = self.words_of(resource, codes)?;
+            if words.is_some_and(|words| digest(&words) != *compared) {
+                return Ok(false);
+            }
+        }
         for seq in &settled.sent {
             tx.prepare_cached(
                 "UPDATE outbox SET state = 'sent', reason = NULL WHERE seq <= ?1 AND state <> 'sent'
@@ -179,13 +185,14 @@ impl Clinic {
         for (reference, copy) in &settled.copies {
             put_copy(&tx, reference, copy)?;
         }
-        for (resource, elements) in &settled.takes {
-            let Some((kind, id)) = self.take(&tx, &now, resource, elements)? else { continue };
-            let reference = format!("{}/{id}", text(&resource["resourceType"]));
-            let words = self.fhir_resources(kind, id, codes)?;
-            if let Some(words) = words.iter().find(|words| words["resourceType"] == resource["resourceType"]) {
+        for (resource, _, elements) in &settled.takes {
+            if !self.take(&tx, &now, resource, elements)? {
+                continue;
+            }
+            let reference = format!("{}/{}", text(&resource["resourceType"]), text(&resource["id"]));
+            if let Some(words) = self.words_of(resource, codes)? {
                 tx.prepare_cached("UPDATE server_copy SET ours = ?2, digest = ?3 WHERE reference = ?1")?
-                    .execute(params![reference, words.to_string(), digest(words)])?;
+                    .execute(params![reference, words.to_string(), digest(&words)])?;
             }
         }
         for (reference, element, ours, theirs) in &settled.reviews {
@@ -196,31 +203,39 @@ impl Clinic {
             .execute(params![id, reference, element, ours.to_string(), theirs.to_string(), now])?;
             audit::append(&tx, &now, None, Action::Created, Kind::Review, &id)?;
         }
-        Ok(tx.commit()?)
+        tx.commit()?;
+        Ok(true)
     }
 
-    /// Takes elements over into a record; which one, when it changed.
-    fn take<'r>(
+    /// What the record behind a resource says now; `None` when it is of a kind that takes nothing over.
+    fn words_of(&self, resource: &Value, codes: Codes<'_>) -> Result<Option<Value>, ClinicError> {
+        let Some(kind) = taking_kind(resource) else { return Ok(None) };
+        let resources = self.fhir_resources(kind, text(&resource["id"]), codes)?;
+        Ok(resources.into_iter().find(|words| words["resourceType"] == resource["resourceType"]))
+    }
+
+    /// Takes elements over into a record; whether it changed.
+    fn take(
         &self,
         tx: &Transaction<'_>,
         now: &str,
-        resource: &'r Value,
+        resource: &Value,
         elements: &[String],
-    ) -> Result<Option<(Kind, &'r str)>, ClinicError> {
+    ) -> Result<bool, ClinicError> {
         let id = text(&resource["id"]);
         let takes = |name: &str| elements.iter().any(|element| element == name);
-        let kind = match text(&resource["resourceType"]) {
-            "Patient" => {
-                let Some(new) = self.taken_patient(id, resource, &takes)? else { return Ok(None) };
+        let Some(kind) = taking_kind(resource) else { return Ok(false) };
+        match kind {
+            Kind::Patient => {
+                let Some(new) = self.taken_patient(id, resource, &takes)? else { return Ok(false) };
                 let estimated = match takes("birthDate") {
                     true => resource["_birthDate"]["extension"].to_string().contains("estimated"),
                     false => self.patient(id)?.birth_estimated,
                 };
                 patient::rewrite(tx, id, &new)?;
                 tx.execute("UPDATE patient SET birth_estimated = ?2 WHERE id = ?1", params![id, estimated])?;
-                Kind::Patient
             }
-            "Appointment" => {
+            _ => {
                 let status = match text(&resource["status"]) {
                     "fulfilled" | "arrived" | "checked-in" => Some("done"),
                     "cancelled" | "noshow" | "entered-in-error" => Some("cancelled"),
@@ -231,15 +246,12 @@ impl Clinic {
                     .prepare_cached("UPDATE follow_up SET status = COALESCE(?2, status), due_on = COALESCE(?3, due_on) WHERE id = ?1")?
                     .execute(params![id, status.filter(|_| takes("status")), day.filter(|_| takes("start"))])?;
                 if changed == 0 {
-                    return Ok(None);
+                    return Ok(false);
                 }
-                Kind::FollowUp
             }
-            // Nothing of the others is kept here in a form that the server could change.
-            _ => return Ok(None),
-        };
+        }
         audit::append(tx, now, None, Action::Changed, kind, id)?;
-        Ok(Some((kind, id)))
+        Ok(true)
     }
 
     /// The patient as the server has it in these elements; `None` when it cannot be stored so.
@@ -432,6 +444,16 @@ impl Clinic {
             None => self.db.execute("DELETE FROM server_value WHERE name = ?1", [name])?,
         };
         Ok(())
+    }
+}
+
+/// The kind of record that takes elements over from such a resource: nothing of the others is kept here in a form that the server could
+/// change.
+fn taking_kind(resource: &Value) -> Option<Kind> {
+    match text(&resource["resourceType"]) {
+        "Patient" => Some(Kind::Patient),
+        "Appointment" => Some(Kind::FollowUp),
+        _ => None,
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Clinic {
     pub(crate) key: DataKey,
     /// The doctor who signed in.
     pub(crate) author: Option<String>,
-    _lock: File,
+    pub(crate) lock: File,
 }
 
 impl std::fmt::Debug for Clinic {
@@ -104,8 +104,8 @@ impl Clinic {
         connect: Connect,
     ) -> Result<Self, ClinicError> {
         make_private_folder(folder)?;
-        let lock = lock_file(folder)?;
-        wait_for(&lock)?;
+        let lock = lock_file(folder, "lock")?;
+        wait_for(&lock, LOCK_PATIENCE)?;
         let mut ring = match KeyRing::load(folder)? {
             Some(ring) => ring,
             None if folder.join(DATABASE).exists() => return Err(ClinicError::KeyRingMissing),
@@ -120,7 +120,7 @@ impl Clinic {
         let photos = PhotoFolder::open(folder.join("photos"), database::photo_keys(&db)?)?;
         photos.recover(|photo| Ok(db.prepare_cached("SELECT 1 FROM photo WHERE id = ?1")?.exists([photo])?))?;
         sync_folder(folder)?;
-        Ok(Self { folder: folder.to_owned(), db, photos, ring, key, author: entered.doctor, _lock: lock })
+        Ok(Self { folder: folder.to_owned(), db, photos, ring, key, author: entered.doctor, lock })
     }
 
     /// A stored photo as JPEG. Reads its file.
@@ -134,6 +134,15 @@ impl Clinic {
         }
         let jpeg = self.photos.read(Part::Original, row.key, id, &row.encounter)?;
         if hashes(&jpeg).0 == row.sha256 { Ok(jpeg) } else { Err(ClinicError::PhotoDamaged) }
+    }
+
+    /// How long a stored photo is as JPEG, also when it was purged. Reads the database.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn photo_bytes(&self, id: &str) -> Result<u64, ClinicError> {
+        let bytes = self.db.prepare_cached("SELECT bytes FROM photo WHERE id = ?1")?.query_row([id], |row| row.get(0));
+        bytes.optional()?.ok_or(ClinicError::NotFound(Kind::Photo))
     }
 
     /// Reads everything back and compares. Does I/O.
@@ -262,14 +271,12 @@ pub(crate) fn make_private_folder(folder: &Path) -> Result<(), ClinicError> {
     Ok(())
 }
 
-fn wait_for(lock: &File) -> Result<(), ClinicError> {
+pub(crate) fn wait_for(lock: &File, patience: Duration) -> Result<(), ClinicError> {
     let start = Instant::now();
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if start.elapsed() < LOCK_PATIENCE => {
-                thread::sleep(Duration::from_millis(20))
-            }
+            Err(TryLockError::WouldBlock) if start.elapsed() < patience => thread::sleep(Duration::from_millis(20)),
             Err(TryLockError::WouldBlock) => return Err(ClinicError::InUse),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }

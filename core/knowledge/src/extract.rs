@@ -135,11 +135,15 @@ impl Extractor {
         };
         let matches = self.matches(&line);
         let mut taken = vec![false; line.chars.len()];
-        for &(start, end, _) in &matches {
-            taken[start..end].iter_mut().for_each(|t| *t = true);
+        // The negator of "do not blanch" or "无疫苗接种史" is a part of what is there; that of "no itch" denies the list behind it.
+        let mut own = vec![false; line.chars.len()];
+        for &(start, end, phrase) in &matches {
+            taken[start..end].fill(true);
+            own[start..end].fill(!self.heads_denials(vocabulary, phrase, &line.chars[start..end]));
         }
+        let around: Vec<char> = line.without_negators(&own);
         for (start, end, phrase) in matches {
-            add(&mut out, self.finding[phrase], !line.denied(start, end, &taken), start, end);
+            add(&mut out, self.finding[phrase], !line.denied(start, end, &taken, &around), start, end);
         }
         for (id, start, end) in self.rules.numbers(&line) {
             if let Some(at) = vocabulary.position(&id) {
@@ -160,6 +164,14 @@ impl Extractor {
             out.not_understood.push("… (其后未读 / the rest was not read)".to_owned());
         }
         out
+    }
+
+    /// Does a phrase deny as "no itch" and "无痒" do, so that a list may go on behind it?
+    fn heads_denials(&self, vocabulary: &Vocabulary, phrase: usize, words: &[char]) -> bool {
+        const HEADS: [&str; 7] = ["no ", "without ", "denies ", "denied ", "无", "没有", "未诉"];
+        let words: String = words.iter().collect();
+        !vocabulary.findings()[self.finding[phrase]].denies.is_empty()
+            && HEADS.iter().any(|head| words.starts_with(head))
     }
 
     /// Phrases at word borders, longest first, none inside another: start, end (character positions), phrase.
@@ -293,32 +305,55 @@ impl Line {
         HARD_STOPS.contains(&self.chars[at]) && !self.is_decimal_point(at)
     }
 
-    /// Is the phrase at start..end denied by the words around it? `taken` marks all understood characters.
-    fn denied(&self, start: usize, end: usize, taken: &[bool]) -> bool {
+    /// The characters with the negators blotted out that stand where `own` says so.
+    fn without_negators(&self, own: &[bool]) -> Vec<char> {
+        let mut out = self.chars.clone();
+        let mut at = 0;
+        for word in self.chars.split_inclusive(|c| !c.is_ascii_alphanumeric()) {
+            let letters: String = word.iter().filter(|c| c.is_ascii_alphanumeric()).collect();
+            if own[at] && NEGATORS.contains(&letters.as_str()) {
+                out[at..at + letters.len()].fill('_');
+            }
+            at += word.len();
+        }
+        for (c, own) in out.iter_mut().zip(own) {
+            if *own && matches!(c, '无' | '没' | '未' | '不' | '非') {
+                *c = '〇';
+            }
+        }
+        out
+    }
+
+    /// The comma, stop or end of text that ends the clause at a position.
+    fn clause_end(&self, from: usize) -> usize {
+        let ends = |&i: &usize| self.hard_stop(i) || SOFT_STOPS.contains(&self.chars[i]);
+        (from..self.chars.len()).find(ends).unwrap_or(self.chars.len())
+    }
+
+    /// Is the phrase at start..end denied by the words around it? `taken` marks all understood characters; `around` is the text without
+    /// the negators that deny nothing else.
+    fn denied(&self, start: usize, end: usize, taken: &[bool], around: &[char]) -> bool {
         let sentence = (0..start).rev().find(|&i| self.hard_stop(i)).map_or(0, |i| i + 1);
-        let before: String = self.chars[sentence..start].iter().collect();
-        let stop = (end..self.chars.len()).find(|&i| self.hard_stop(i) || SOFT_STOPS.contains(&self.chars[i]));
-        let after: String = self.chars[end..stop.unwrap_or(self.chars.len())].iter().collect();
+        let before: String = around[sentence..start].iter().collect();
+        let after: String = self.chars[end..self.clause_end(end)].iter().collect();
         if is_han(self.chars[start]) {
             return denied_zh(&before, &after);
         }
-        let list = self.english_list(sentence, start, end, taken);
-        let before: String = self.chars[list..start].iter().collect();
+        let list = self.english_list(sentence, start, taken, around);
+        let before: String = around[list..start].iter().collect();
         denied_en(&before, &after) || denied_zh(&before, "")
     }
 
-    /// Where the list begins in which an English phrase stands: "no fever, chills or itch" is one list, so "no" reaches over its commas;
-    /// "no fever, eats well, itches a little" is not, since a clause between the commas is more than an understood word.
-    fn english_list(&self, sentence: usize, start: usize, end: usize, taken: &[bool]) -> usize {
+    /// Where the list begins in which an English phrase stands: "no fever, chills or itch" is one list, so "no"
+    /// reaches over its commas; "no fever, eats well, itches a little" is not, since a clause between the commas is more than an
+    /// understood word.
+    fn english_list(&self, sentence: usize, start: usize, taken: &[bool], around: &[char]) -> usize {
         let commas: Vec<usize> = (sentence..start).filter(|&i| SOFT_STOPS.contains(&self.chars[i])).collect();
         let bare = |from: usize, to: usize| {
             let rest: String = (from..to).map(|i| if taken[i] { ' ' } else { self.chars[i] }).collect();
             rest.split(|c: char| !c.is_alphanumeric()).all(|w| w.is_empty() || LIST_WORDS.contains(&w))
         };
-        let own_end = (end..self.chars.len())
-            .find(|&i| self.hard_stop(i) || SOFT_STOPS.contains(&self.chars[i]))
-            .unwrap_or(self.chars.len());
-        let mut upper = own_end;
+        let mut upper = self.clause_end(start);
         for &comma in commas.iter().rev() {
             if !bare(comma + 1, upper) {
                 return comma + 1;
@@ -327,11 +362,40 @@ impl Line {
         }
         // The clause with the negator itself: "no known allergies, trouble breathing" is no list of denials.
         let Some(&comma) = commas.first() else { return sentence };
-        let head: String = (sentence..comma).map(|i| if taken[i] { ' ' } else { self.chars[i] }).collect();
-        let words: Vec<&str> = head.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
-        let rest = words.iter().rposition(|w| NEGATORS.contains(w)).map_or(&[][..], |at| &words[at + 1..]);
-        if rest.iter().all(|w| LIST_WORDS.contains(w)) { sentence } else { comma + 1 }
+        let head: String = around[sentence..comma].iter().collect();
+        let Some((negator, behind)) = NEGATORS
+            .iter()
+            .filter_map(|word| {
+                last_word(&head, word).map(|at| (*word, sentence + head[..at].chars().count() + word.len()))
+            })
+            .max_by_key(|(_, behind)| *behind)
+        else {
+            return comma + 1;
+        };
+        // "denies fever, chills" goes on by itself; "no itch, high fever" does only when an "or" closes the list: what is there must
+        // not be denied away.
+        let closed = || {
+            let mut list_end = self.clause_end(start);
+            while list_end < self.chars.len()
+                && !self.hard_stop(list_end)
+                && bare(list_end + 1, self.clause_end(list_end + 1))
+            {
+                list_end = self.clause_end(list_end + 1);
+            }
+            let list: String = self.chars[comma..list_end].iter().collect();
+            last_word(&list, "or").or(last_word(&list, "nor")).is_some()
+        };
+        let carries = negator.starts_with("den") || closed();
+        if carries && bare(behind, comma) { sentence } else { comma + 1 }
     }
+}
+
+/// Where a word last stands in a text, in bytes.
+fn last_word(text: &str, word: &str) -> Option<usize> {
+    let border = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
+    text.rmatch_indices(word)
+        .map(|(at, _)| at)
+        .find(|&at| border(text[..at].chars().next_back()) && border(text[at + word.len()..].chars().next()))
 }
 
 fn denied_zh(before: &str, after: &str) -> bool {
@@ -792,6 +856,9 @@ mod tests {
             finding("course-days", &["急性起病"], &["acute onset"], &[]),
             finding("course-years", &["慢性病程"], &["chronic course"], &[]),
             finding("leucocytosis", &["白细胞升高"], &["leukocytosis"], &[]),
+            finding("blanching", &["压之褪色"], &["blanching"], &[]),
+            finding("non-blanching", &["压之不褪色"], &["do not blanch", "without blanching"], &["blanching"]),
+            finding("unvaccinated", &["无疫苗接种史"], &["not vaccinated"], &[]),
         ])
     }
 
@@ -845,6 +912,13 @@ mod tests {
             "发热未见好转",
             "no known allergies, fever",
             "The itch is not better, fever since today",
+            "purple spots that do not blanch, fever, drowsy",
+            "purple spots without blanching, fever",
+            "not itchy, fever, neck stiffness",
+            "no itch, fever, neck stiffness",
+            "无疫苗接种史、发热",
+            "压之不褪色、发热",
+            "spots that do not blanch, fever or joint pain",
         ] {
             let (present, _, _) = read(text);
             assert!(present.contains(&"fever".to_owned()), "{text}: {present:?}");

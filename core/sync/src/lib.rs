@@ -23,5 +23,5 @@ pub use http::Http;
 pub use merge::{Base, Conflict, Merged, merge, same};
 pub use net::{Lost, Net, Request, Response};
 pub use records::{Answer, Change, Known, PHOTO, Records, Review, Settled, Take};
-pub use session::{Options, Progress, Quarantined, Report, Session};
+pub use session::{Options, Photos, Progress, Quarantined, Report, Session};
 pub use sign_in::{Prompt, set_token, sign_in};

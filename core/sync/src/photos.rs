@@ -1,11 +1,12 @@
-//! Photos, after all text: by tus 1.0 (<https://tus.io/protocols/resumable-upload>) where the server names an endpoint, else as a FHIR
-//! `Binary`. The address of an upload is kept before its first byte leaves, so that it is resumed even after the app was killed.
+//! Photos, after all text: first small previews of all, as FHIR `Binary`, then the photos by tus 1.0
+//! (<https://tus.io/protocols/resumable-upload>) where the server names an endpoint, else as `Binary` too. The address of an upload is kept
+//! before its first byte leaves, so that it is resumed even after the app was killed.
 
 use crate::SyncError;
 use crate::bundle;
 use crate::net::{Net, Request, Response};
 use crate::records::{Change, PHOTO, Records, Settled};
-use crate::session::{Heard, Outcome, Session, photo_address};
+use crate::session::{Heard, Outcome, Photos, Session, photo_address};
 use base64ct::{Base64, Encoding};
 use sha1::{Digest, Sha1};
 
@@ -15,6 +16,11 @@ const CHUNK: usize = 64 * 1024;
 const BEGINNINGS: u32 = 3;
 /// The name under which it is kept whether the endpoint checks SHA-1 sums of chunks.
 const CHECKSUM: &str = "tus-checksum";
+
+/// What is kept of a preview (see [`preview_state`]): it waits, is there, or there is none.
+const WAITING: &str = "waiting";
+const SENT: &str = "sent";
+const NONE: &str = "none";
 
 /// What became of an upload.
 enum Upload {
@@ -28,8 +34,17 @@ enum Upload {
 
 impl<R: Records, N: Net> Session<'_, R, N> {
     pub(crate) fn push_photos(&mut self) -> Outcome<(), R> {
-        let waiting = self.records.waiting(None).map_err(SyncError::Records)?;
-        for change in waiting.into_iter().filter(|change| change.kind == PHOTO) {
+        let mut waiting = self.records.waiting(None).map_err(SyncError::Records)?;
+        waiting.retain(|change| change.kind == PHOTO);
+        if self.options.photos != Photos::None {
+            for change in &waiting {
+                self.push_preview(change)?;
+            }
+        }
+        if self.options.photos != Photos::All {
+            return Ok(());
+        }
+        for change in waiting {
             if self.is_aside(&change.root) || !self.may_leave(&change)? {
                 continue;
             }
@@ -41,7 +56,7 @@ impl<R: Records, N: Net> Session<'_, R, N> {
                 };
                 let uploaded = match self.options.files.clone() {
                     Some(files) => self.upload(&files, &change, &jpeg)?,
-                    None => self.put_binary(&change, &jpeg)?,
+                    None => self.put_binary(&change, &format!("Binary/{}", change.record), &jpeg)?,
                 };
                 match uploaded {
                     Upload::At(address) => {
@@ -59,6 +74,35 @@ impl<R: Records, N: Net> Session<'_, R, N> {
         Ok(())
     }
 
+    /// Whether to say that a photo has a preview: one that is there, or that will be before the photo is. What is found out once is kept.
+    pub(crate) fn has_preview(&mut self, photo: &str, is_whole: bool) -> Outcome<bool, R> {
+        let name = preview_state(photo);
+        if let Some(state) = self.records.value(&name).map_err(SyncError::Records)? {
+            return Ok(state == SENT || state == WAITING && !is_whole);
+        }
+        let has = !is_whole && self.records.preview(photo).map_err(SyncError::Records)?.is_some();
+        self.records.set_value(&name, Some(if has { WAITING } else { NONE })).map_err(SyncError::Records)?;
+        Ok(has)
+    }
+
+    fn push_preview(&mut self, change: &Change) -> Outcome<(), R> {
+        let name = preview_state(&change.record);
+        let waits = self.records.value(&name).map_err(SyncError::Records)?.is_some_and(|state| state == WAITING);
+        if !waits || self.is_aside(&change.root) {
+            return Ok(());
+        }
+        let state = match self.records.preview(&change.record).map_err(SyncError::Records)? {
+            None => NONE,
+            Some(jpeg) => match self.put_binary(change, &preview_address(&change.record), &jpeg)? {
+                Upload::At(_) => SENT,
+                // The photo itself may be taken; its DocumentReference then names no preview.
+                Upload::Refused(_) => NONE,
+                Upload::Withdrawn | Upload::Later => return Ok(()),
+            },
+        };
+        self.records.set_value(&name, Some(state)).map_err(SyncError::Records)
+    }
+
     /// Asked anew before every piece.
     fn may_leave(&mut self, change: &Change) -> Outcome<bool, R> {
         let waiting = self.records.waiting(Some(&change.root)).map_err(SyncError::Records)?;
@@ -66,11 +110,10 @@ impl<R: Records, N: Net> Session<'_, R, N> {
     }
 
     fn refuse(&mut self, change: &Change, reason: String) -> Outcome<(), R> {
-        self.settle(Settled { refused: vec![(change.seq, reason)], ..Settled::default() })
+        self.settle(Settled { refused: vec![(change.seq, reason)], ..Settled::default() }).map(|_| ())
     }
 
-    fn put_binary(&mut self, change: &Change, jpeg: &[u8]) -> Outcome<Upload, R> {
-        let address = format!("Binary/{}", change.record);
+    fn put_binary(&mut self, change: &Change, address: &str, jpeg: &[u8]) -> Outcome<Upload, R> {
         loop {
             if !self.may_leave(change)? {
                 return Ok(Upload::Withdrawn);
@@ -84,7 +127,8 @@ impl<R: Records, N: Net> Session<'_, R, N> {
             match self.send(request)? {
                 Heard::Answer(answer) if answer.is_success() => {
                     self.photo_bytes += jpeg.len() as u64;
-                    return Ok(Upload::At(address));
+                    self.tell()?;
+                    return Ok(Upload::At(address.to_owned()));
                 }
                 Heard::Answer(answer) => return Ok(Upload::Refused(words(&answer))),
                 Heard::Failed => return Ok(Upload::Later),
@@ -98,7 +142,9 @@ impl<R: Records, N: Net> Session<'_, R, N> {
         let mut address = self.records.value(&name).map_err(SyncError::Records)?;
         let mut offset: Option<usize> = None;
         let mut begun = 0;
+        let checks_sums = self.checks_sums(files)?;
         loop {
+            // Nothing is asked of anybody between this and the bytes: consent may change meanwhile.
             if !self.may_leave(change)? {
                 if let Some(address) = address {
                     // What is there of it is no longer wanted there. A server without termination lets it expire.
@@ -147,7 +193,7 @@ impl<R: Records, N: Net> Session<'_, R, N> {
             let mut request = tus("PATCH", at)
                 .header("content-type", "application/offset+octet-stream")
                 .header("upload-offset", from.to_string());
-            if self.checks_sums(files)? {
+            if checks_sums {
                 request =
                     request.header("upload-checksum", format!("sha1 {}", Base64::encode_string(&Sha1::digest(chunk))));
             }
@@ -197,6 +243,16 @@ impl<R: Records, N: Net> Session<'_, R, N> {
         self.records.set_value(CHECKSUM, Some(&kept)).map_err(SyncError::Records)?;
         Ok(offered)
     }
+}
+
+/// Where a photo's preview is, on the FHIR server.
+pub(crate) fn preview_address(photo: &str) -> String {
+    format!("Binary/{photo}-preview")
+}
+
+/// The name under which it is kept what became of a photo's preview.
+fn preview_state(photo: &str) -> String {
+    format!("preview/{photo}")
 }
 
 fn tus(method: &'static str, url: String) -> Request {

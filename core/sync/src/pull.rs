@@ -173,11 +173,14 @@ impl<R: Records, N: Net> Session<'_, R, N> {
             let merged = merge(base, &ours, &theirs);
             let takes = match merged.taken.is_empty() {
                 true => Vec::new(),
-                false => vec![Take { resource: theirs.clone(), elements: merged.taken }],
+                false => vec![Take { resource: theirs.clone(), digest: digest(&ours), elements: merged.taken }],
             };
-            self.report.received += takes.len() as u64;
+            let received = takes.len() as u64;
             let known = vec![(reference, agreed(&ours, theirs, Some(version)))];
-            self.settle(Settled { known, takes, ..Settled::default() })?;
+            // Edited here meanwhile: sending that meets the conflict and merges.
+            if self.settle(Settled { known, takes, ..Settled::default() })? {
+                self.report.received += received;
+            }
         }
         Ok(())
     }

@@ -51,6 +51,8 @@ pub struct Review {
 pub struct Take {
     /// The server's resource.
     pub resource: Value,
+    /// What our record said when it was compared, digested: one that says something else by now has been edited meanwhile.
+    pub digest: String,
     /// Names of the elements.
     pub elements: Vec<String>,
 }
@@ -79,7 +81,7 @@ pub struct Answer {
     pub refers_to: Vec<String>,
 }
 
-/// The phone's store.
+/// The phone's store. Others may write to it between two calls: a doctor saves a case while a sync runs.
 pub trait Records {
     /// What goes wrong with it.
     type Error: std::error::Error;
@@ -120,6 +122,12 @@ pub trait Records {
     /// When the store refuses.
     fn photo(&mut self, id: &str) -> Result<Option<Vec<u8>>, Self::Error>;
 
+    /// A small picture that stands for the photo until its file is there; `None` where that would spare nothing. Does I/O.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    fn preview(&mut self, id: &str) -> Result<Option<Vec<u8>>, Self::Error>;
+
     /// What is known of a reference. Does I/O.
     ///
     /// # Errors
@@ -132,11 +140,12 @@ pub trait Records {
     /// When the store refuses.
     fn attempt(&mut self, resources: &[(String, Known)]) -> Result<(), Self::Error>;
 
-    /// Notes what an answer has settled. Does I/O.
+    /// Notes what an answer has settled; false, and nothing is noted, when a record that takes elements over was edited since
+    /// ([`Take::digest`]). Does I/O.
     ///
     /// # Errors
     /// When the store refuses.
-    fn settle(&mut self, settled: &Settled) -> Result<(), Self::Error>;
+    fn settle(&mut self, settled: &Settled) -> Result<bool, Self::Error>;
 
     /// Keeps those answers that concern a record of ours; how many were new. Does I/O.
     ///

@@ -63,10 +63,10 @@ impl Server {
         Some(Self::start(Command::new("node").arg("server.js").arg(folder).arg(port.to_string()).current_dir(place)))
     }
 
-    /// oidc-provider, with a gate before a FHIR server; tokens live so many seconds.
-    pub(crate) fn oidc(fhir: &str, seconds: u32) -> Option<Self> {
+    /// oidc-provider, with a gate before a FHIR server that takes each token so many times.
+    pub(crate) fn oidc(fhir: &str, requests: u32) -> Option<Self> {
         let place = installed("oidc")?;
-        Some(Self::start(Command::new("node").args(["server.js", fhir, &seconds.to_string()]).current_dir(place)))
+        Some(Self::start(Command::new("node").args(["server.js", fhir, &requests.to_string()]).current_dir(place)))
     }
 
     pub(crate) fn port(&self) -> u16 {

@@ -1,18 +1,23 @@
 //! A network that does all that networks do, as the dice say: the same seed, the same faults.
 
 use crate::phone::{Phone, element_text};
-use crate::server::{FHIR, Server};
+use crate::server::{FHIR, FILES, Server, photo_in};
 use crate::{Dice, Doctors};
 use barefoot_sync::{Lost, Net, Request, Response};
 use flate2::read::GzDecoder;
 use jiff::SignedDuration;
 use serde_json::json;
 use std::cell::RefCell;
+use std::hash::{DefaultHasher, Hash};
 use std::io::Read;
 use std::rc::Rc;
 use std::time::Duration;
 
 pub(crate) struct Network {
+    /// All that went over it, so that two runs of a seed can be compared.
+    pub(crate) trace: Rc<RefCell<DefaultHasher>>,
+    /// Of the doctor at this phone.
+    pub(crate) doctor: &'static str,
     pub(crate) server: Rc<RefCell<Server>>,
     pub(crate) phone: Phone,
     pub(crate) doctors: Rc<RefCell<Doctors>>,
@@ -43,8 +48,29 @@ impl Network {
         for patient in without {
             assert!(!text.contains(&format!("\"Patient/{patient}\"")) || text.contains("\"batch\""), "no consent");
         }
+        if let Some(photo) = self.photo_in(request) {
+            let (encounter, _) = &state.photos[&photo];
+            assert!(state.consent[&state.encounters[encounter].0], "no consent for a photo");
+        }
         drop(state);
         self.server.borrow_mut().handle(request, arrived)
+    }
+
+    /// The photo of which a request carries bytes, or which it announces.
+    fn photo_in(&self, request: &Request) -> Option<String> {
+        match request.method {
+            "PUT" => {
+                request.url.strip_prefix(FHIR)?.strip_prefix("/Binary/")?.split("-preview").next().map(str::to_owned)
+            }
+            "POST" if request.url.starts_with(FILES) => {
+                request.headers.iter().find(|(name, _)| *name == "upload-metadata").map(|(_, value)| photo_in(value))
+            }
+            "PATCH" => {
+                let upload = request.url.strip_prefix(FILES)?.trim_start_matches('/');
+                self.server.borrow().uploads.get(upload).map(|upload| upload.photo.clone())
+            }
+            _ => None,
+        }
     }
 
     fn transmit(&mut self, request: &Request) -> Result<Response, Lost> {
@@ -110,6 +136,7 @@ impl Network {
     fn meanwhile(&mut self) {
         let (server, mut doctors) = (&self.server, self.doctors.borrow_mut());
         match self.roll(60) {
+            3..=5 => doctors.edit_on_phone(&self.phone, &mut self.dice.borrow_mut(), self.doctor),
             0 => doctors.edit_on_server(&mut server.borrow_mut(), &mut self.dice.borrow_mut()),
             1 => doctors.answer(&mut server.borrow_mut(), &mut self.dice.borrow_mut()),
             2 => {
@@ -124,6 +151,7 @@ impl Network {
 
 impl Net for Network {
     fn send(&mut self, request: &Request) -> Result<Response, Lost> {
+        (request.method, &request.url, &request.headers, &request.body, self.now).hash(&mut *self.trace.borrow_mut());
         self.bytes += request.body.len() as u64;
         self.now += Duration::from_millis(600);
         if self.faults == 0 {
@@ -178,6 +206,18 @@ impl Doctors {
         // Something that phones do not know stays there.
         resource["active"] = json!(true);
         server.write(resource);
+    }
+
+    /// A doctor changes a patient on a phone, also while that phone syncs.
+    pub(crate) fn edit_on_phone(&mut self, phone: &Phone, dice: &mut Dice, who: &str) {
+        let mut state = phone.0.borrow_mut();
+        let nth = dice.below(state.patients.len() as u64) as usize;
+        let patient = state.patients.keys().nth(nth).expect("there is one").clone();
+        let element = crate::ELEMENTS[dice.below(3) as usize];
+        let value = self.new_value(who);
+        let over = state.patients.get_mut(&patient).expect("there").insert(element.to_owned(), value.clone());
+        self.wrote(&format!("Patient/{patient}"), element, over, &value);
+        state.change("patient", &patient);
     }
 
     /// A specialist answers a case, or corrects an answer.

@@ -1,6 +1,6 @@
 //! A phone's store in memory. Each call is one transaction, as the trait demands; a kill comes before or after one.
 
-use barefoot_sync::{Answer, Change, Known, PHOTO, Records, Settled, digest};
+use barefoot_sync::{Answer, Change, Known, PHOTO, Records, Settled, Take, digest};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -50,6 +50,18 @@ impl State {
         let seq = self.outbox.len() as i64 + 1;
         let change = Change { seq, root, kind: kind.to_owned(), record: record.to_owned() };
         self.outbox.push(Row { change, state: "waiting", reason: String::new() });
+    }
+
+    /// A patient who consents, with one encounter and its photo.
+    pub(crate) fn add_case(&mut self, name: &str, photo: &[u8]) {
+        let [patient, encounter, file] = ["p", "e", "f"].map(|kind| format!("{kind}{name}"));
+        self.patients.insert(patient.clone(), [("name".to_owned(), "王".to_owned())].into());
+        self.consent.insert(patient.clone(), true);
+        self.encounters.insert(encounter.clone(), (patient.clone(), "红斑".to_owned()));
+        self.photos.insert(file.clone(), (encounter.clone(), photo.to_vec()));
+        for (kind, id) in [("patient", &patient), ("encounter", &encounter), (PHOTO_KIND, &file)] {
+            self.change(kind, id);
+        }
     }
 
     fn patient(&self, id: &str) -> Option<Value> {
@@ -181,7 +193,18 @@ impl Records for Phone {
         self.write(|state| state.known.extend(resources.iter().cloned()))
     }
 
-    fn settle(&mut self, settled: &Settled) -> Result<(), Killed> {
+    fn preview(&mut self, id: &str) -> Result<Option<Vec<u8>>, Killed> {
+        self.read(|state| state.photos.get(id).and_then(|(_, bytes)| preview_bytes(bytes)))
+    }
+
+    fn settle(&mut self, settled: &Settled) -> Result<bool, Killed> {
+        let edited = |take: &Take| {
+            let id = take.resource["id"].as_str().unwrap_or_default();
+            self.0.borrow().patient(id).is_some_and(|now| digest(&now) != take.digest)
+        };
+        if settled.takes.iter().any(edited) {
+            return Ok(false);
+        }
         self.write(|state| {
             for seq in &settled.sent {
                 let sent = state.outbox[*seq as usize - 1].change.clone();
@@ -217,7 +240,8 @@ impl Records for Phone {
                 .iter()
                 .map(|r| (r.reference.clone(), r.element.clone(), r.ours.clone(), r.theirs.clone()));
             state.reviews.extend(new);
-        })
+        })?;
+        Ok(true)
     }
 
     fn receive(&mut self, answers: &[Answer]) -> Result<u64, Killed> {
@@ -255,6 +279,11 @@ impl Records for Phone {
 pub(crate) fn photo_bytes(seed: u64, length: usize) -> Vec<u8> {
     let mut dice = crate::Dice(seed);
     (0..length.div_ceil(8)).flat_map(|_| dice.next().to_le_bytes()).take(length).collect()
+}
+
+/// Of large photos alone, as on a phone.
+pub(crate) fn preview_bytes(photo: &[u8]) -> Option<Vec<u8>> {
+    (photo.len() > 20_000).then(|| photo[..photo.len() / 20].to_vec())
 }
 
 /// A photo's kind, so that this file alone names it.

@@ -28,6 +28,8 @@ pub(crate) struct Server {
 
 #[derive(Default)]
 pub(crate) struct Upload {
+    /// The photo that it is for.
+    pub(crate) photo: String,
     pub(crate) length: usize,
     pub(crate) bytes: Vec<u8>,
     /// All that ever arrived for it, what was refused too.
@@ -197,7 +199,8 @@ impl Server {
                 let length = header("upload-length").expect("length").parse().expect("a number");
                 self.begun += 1;
                 let name = format!("u{}", self.begun);
-                self.uploads.insert(name.clone(), Upload { length, ..Upload::default() });
+                let photo = photo_in(header("upload-metadata").expect("metadata"));
+                self.uploads.insert(name.clone(), Upload { length, photo, ..Upload::default() });
                 let mut answer = empty(201);
                 answer.headers.push(("location".to_owned(), format!("/files/{name}")));
                 answer
@@ -226,6 +229,12 @@ impl Server {
             _ => empty(405),
         }
     }
+}
+
+/// The photo that an upload's metadata names.
+pub(crate) fn photo_in(metadata: &str) -> String {
+    let name = metadata.split(',').find_map(|pair| pair.strip_prefix("filename ")).expect("a name");
+    String::from_utf8(Base64::decode_vec(name).expect("base64")).expect("UTF-8")
 }
 
 fn with_offset(status: u16, offset: usize) -> Response {

@@ -1,9 +1,9 @@
 //! Row 5: an upload cut at each 1 KiB and at the edges of its chunks, the phone killed at some of them.
 
 use crate::Dice;
-use crate::phone::{PHOTO_KIND, Phone, photo_bytes};
+use crate::phone::{Phone, photo_bytes};
 use crate::server::{FHIR, FILES, Server};
-use barefoot_sync::{Lost, Net, Options, Request, Response, Session};
+use barefoot_sync::{Lost, Net, Options, Photos, Request, Response, Session};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -62,24 +62,23 @@ impl Net for Cutter<'_> {
     }
 }
 
+fn options() -> Options {
+    Options {
+        server: FHIR.to_owned(),
+        files: Some(FILES.to_owned()),
+        photos: Photos::All,
+        patience: Duration::from_secs(600),
+    }
+}
+
 /// Uploads one photo through these cuts; how many bytes arrived and how many cuts there were.
 fn upload(photo: &[u8], cuts: &[usize], checks_sums: bool) -> (usize, usize) {
     let phone = Phone(Rc::default());
-    {
-        let mut state = phone.0.borrow_mut();
-        state.patients.insert("p".to_owned(), [("name".to_owned(), "王".to_owned())].into());
-        state.consent.insert("p".to_owned(), true);
-        state.encounters.insert("e".to_owned(), ("p".to_owned(), "红斑".to_owned()));
-        state.photos.insert("f".to_owned(), ("e".to_owned(), photo.to_vec()));
-        for (kind, id) in [("patient", "p"), ("encounter", "e"), (PHOTO_KIND, "f")] {
-            state.change(kind, id);
-        }
-    }
+    phone.0.borrow_mut().add_case("", photo);
     let mut server = Server::new();
     server.checks_sums = checks_sums;
     let server = RefCell::new(server);
-    let options =
-        Options { server: FHIR.to_owned(), files: Some(FILES.to_owned()), patience: Duration::from_secs(600) };
+    let options = options();
     let mut cuts: Vec<usize> = cuts.to_vec();
     cuts.sort_unstable_by(|a, b| b.cmp(a));
     let total = cuts.len();
@@ -122,5 +121,62 @@ fn a_photo_survives_fifty_cuts_with_at_most_one_chunk_sent_twice_for_each() {
         let (received, done) = upload(&photo, &cuts, checks_sums);
         assert!(done >= 50 - 5, "{done} cuts");
         assert!(received <= photo.len() + done * CHUNK);
+    }
+}
+
+/// A good network that notes when previews and photos begin.
+struct Watcher<'a> {
+    server: &'a RefCell<Server>,
+    cases: usize,
+    previews: usize,
+    photos: usize,
+}
+
+impl Net for Watcher<'_> {
+    fn send(&mut self, request: &Request) -> Result<Response, Lost> {
+        let mut server = self.server.borrow_mut();
+        let is_preview = request.url.ends_with("-preview");
+        if is_preview || request.url.starts_with(FILES) {
+            let of_kind = |kind: &str| server.resources.keys().filter(|reference| reference.starts_with(kind)).count();
+            assert_eq!((of_kind("Encounter/"), of_kind("DocumentReference/")), (self.cases, self.cases), "text first");
+        }
+        if request.url.starts_with(FILES) {
+            assert_eq!(server.binaries.len(), self.previews, "previews before photos");
+        }
+        self.photos += usize::from(request.method == "PATCH");
+        Ok(server.handle(request, request.body.len()))
+    }
+
+    fn wait(&mut self, _: Duration) -> Result<(), Lost> {
+        Ok(())
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn random(&mut self) -> u64 {
+        0
+    }
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn text_goes_before_previews_and_previews_before_photos() {
+    for (photos, previews, patches) in [(Photos::All, 30, 60), (Photos::Previews, 30, 0), (Photos::None, 0, 0)] {
+        let phone = Phone(Rc::default());
+        for case in 0..30 {
+            phone.0.borrow_mut().add_case(&case.to_string(), &photo_bytes(case, CHUNK + 1));
+        }
+        let server = RefCell::new(Server::new());
+        let mut net = Watcher { server: &server, cases: 30, previews, photos: 0 };
+        let options = Options { photos, ..options() };
+        let report = Session::new(&mut phone.clone(), &mut net, &options, &mut |_| {}).run().expect("syncs");
+        assert_eq!((net.photos, server.borrow().binaries.len()), (patches, previews));
+        // What was not to be sent waits.
+        assert_eq!(report.waiting, if photos == Photos::All { 0 } else { 30 });
     }
 }
