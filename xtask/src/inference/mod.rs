@@ -131,7 +131,8 @@ fn race(folder: &Path, threads: usize, options: &Options) -> Outcome<Vec<Figures
     drop(workers);
     let starts = cold_starts(folder, threads, options)?;
     // The first of a kind is ours.
-    let ours = |kind| options.peers.iter().position(|peer| peer.kind == kind).map_or_else(Vec::new, |i| times[i].clone());
+    let ours =
+        |kind| options.peers.iter().position(|peer| peer.kind == kind).map_or_else(Vec::new, |i| times[i].clone());
     let ours: Vec<_> = options.peers.iter().map(|peer| ours(peer.kind)).collect();
     let each = options.peers.iter().zip(times).zip(ours).zip(agreements).zip(starts).zip(idle.iter().zip(peaks));
     Ok(each

@@ -123,10 +123,12 @@ impl Conv8 {
         let tiles = Tiles { arena, to, place, first_row, numbers, first, row, column };
         macro_rules! tiles {
             ($rows:literal, $vectors:literal) => {
-                // SAFETY: the caller's promise.
                 simd.vectorize(
                     #[inline(always)]
-                    || unsafe { self.tiles::<S, $rows, $vectors>(tiles, pixels) },
+                    || {
+                        // SAFETY: the caller's promise.
+                        unsafe { self.tiles::<S, $rows, $vectors>(tiles, pixels) }
+                    },
                 )
             };
         }

@@ -10,7 +10,8 @@ use std::ops::Range;
 /// The nearest byte, before the shift of storage. Not a number is 0.
 #[inline(always)]
 fn byte(x: f32, (steps, zero): (f32, f32)) -> i32 {
-    // `max` first: it makes a number of what is none.
+    // Not `clamp`: `max` makes a number of what is none.
+    #[allow(clippy::manual_clamp, reason = "see above")]
     let nearest = (x * steps + zero).round_ties_even().max(0.0).min(255.0);
     nearest as i32
 }

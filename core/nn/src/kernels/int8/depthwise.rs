@@ -214,15 +214,17 @@ impl Depthwise8 {
         let channel = self.output.origin() + vectors.start * S::LANES;
         macro_rules! rows {
             ($vectors:literal) => {
-                // SAFETY: as promised by the caller of `run`.
                 simd.vectorize(
                     #[inline(always)]
-                    || unsafe {
-                        let to = arena.add(channel);
-                        match (Self::by_columns(self.kernel, self.stride), self.stride) {
-                            (true, 1) => self.columns::<S, $vectors, 1>(source, to, rows, numbers),
-                            (true, _) => self.columns::<S, $vectors, 2>(source, to, rows, numbers),
-                            (false, _) => self.taps::<S, $vectors>(source, to, rows, numbers),
+                    || {
+                        // SAFETY: as promised by the caller of `run`.
+                        unsafe {
+                            let to = arena.add(channel);
+                            match (Self::by_columns(self.kernel, self.stride), self.stride) {
+                                (true, 1) => self.columns::<S, $vectors, 1>(source, to, rows, numbers),
+                                (true, _) => self.columns::<S, $vectors, 2>(source, to, rows, numbers),
+                                (false, _) => self.taps::<S, $vectors>(source, to, rows, numbers),
+                            }
                         }
                     },
                 )

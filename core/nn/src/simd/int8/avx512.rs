@@ -1,6 +1,7 @@
 //! AVX-512 with VNNI: 16 sums a vector, 64 products an instruction.
 
 #![allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all, at the implementation")]
+#![allow(clippy::needless_range_loop, reason = "an array that is only indexed with constants stays in registers")]
 
 use super::Simd8;
 use core::arch::x86_64::*;

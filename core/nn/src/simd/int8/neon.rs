@@ -2,6 +2,7 @@
 //! products are widened to 16 bits, and a sum is kept as two halves until it is wanted.
 
 #![allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all, at the implementation")]
+#![allow(clippy::needless_range_loop, reason = "an array that is only indexed with constants stays in registers")]
 
 use super::Simd8;
 use core::arch::aarch64::*;
