@@ -1,4 +1,4 @@
-"""The commands of `models/training/run`: train, evaluate, fold, extend, baseline."""
+"""The commands of `models/training/run`: train, evaluate, fold, extend, int8, baseline."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 import data
 import extend
+import ranges
 import report
 from calibrate import Answer, where_known
 from evaluate import Folds, cross_fitted, figures, interval
@@ -183,6 +184,7 @@ def main() -> None:
         ("evaluate", "print every figure of the model card"),
         ("fold", "write a fold's pack, index and figures"),
         ("extend", "what a class added from 10, 20 or 50 pictures brings and costs"),
+        ("int8", "what computing in 8 bits costs in accuracy and saves in time"),
         ("baseline", "frozen ImageNet features + logistic regression"),
     ]:
         command = commands.add_parser(name, help=what, description=what)
@@ -192,6 +194,8 @@ def main() -> None:
         if name == "evaluate":
             command.add_argument("--json", action="store_true")
             command.add_argument("--missingness", action="store_true", help="let 'not recorded' count as a finding")
+        if name == "int8":
+            command.add_argument("--threads", type=int, default=1)
         command.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="changes to the recipe")
     given = parser.parse_args()
     recipe = parse_recipe(given.pack, given.set)
@@ -204,6 +208,9 @@ def main() -> None:
             fold_pack(given.pack, recipe, given.fold)
         case "extend":
             print(extend.table(given.pack, recipe, CHOICES[given.pack]["scope_k"]))
+        case "int8":
+            folds = open_folds(given.pack, recipe)
+            print(ranges.compare(given.pack, recipe, folds, CHOICES[given.pack], given.threads))
         case "baseline":
             baseline(given.pack)
 

@@ -140,6 +140,13 @@ class Net(nn.Module):
                 values.append(self._step(node, values))
         return values[out["logits"]], values[-1]
 
+    def values(self, x: Tensor) -> list[Tensor]:
+        """Every value, the picture first."""
+        values = [x]
+        for node in self.network["nodes"]:
+            values.append(self._step(node, values))
+        return values
+
     def _step(self, node: dict[str, Any], values: list[Tensor]) -> Tensor:
         if node["op"] == "add":
             a, b = node["inputs"]

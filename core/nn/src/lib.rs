@@ -45,6 +45,15 @@ pub struct Answer {
     pub map_shape: (usize, usize, usize),
 }
 
+/// In what numbers a network computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats.
+    Float,
+    /// 8-bit whole numbers wherever the weights file holds a value's range, floats elsewhere.
+    Int8,
+}
+
 /// A network ready to run on the CPU, lowered for one picture size. Cheap to share between threads; a forward pass does no I/O.
 #[derive(Debug)]
 pub struct Network {
@@ -57,16 +66,16 @@ const MOST_THREADS: usize = 4;
 
 impl Network {
     /// Builds a network from `network.json` and the bytes of `weights.safetensors` (f16 or f32) for pictures of `size` x `size` pixels, with
-    /// the processor's quickest instructions on as many threads as it has cores (at most four). No I/O.
+    /// the processor's quickest instructions on as many threads as it has cores (at most four), in 8 bits where the weights hold ranges. No I/O.
     ///
     /// # Errors
     /// When the description is not readable, does not fit together, or a weight is missing.
     pub fn new(description: &str, weights: &[u8], size: usize) -> Result<Self, NetworkError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self::with(description, weights, size, Isa::detect(), cores.min(MOST_THREADS))
+        Self::with(description, weights, size, Isa::detect(), cores.min(MOST_THREADS), Precision::Int8)
     }
 
-    /// As [`Network::new`], with chosen instructions (plain ones where the processor lacks them) and a chosen number of threads.
+    /// As [`Network::new`], with chosen instructions (plain ones where the processor lacks them), number of threads and precision.
     ///
     /// # Errors
     /// As [`Network::new`].
@@ -76,10 +85,11 @@ impl Network {
         size: usize,
         isa: Isa,
         threads: usize,
+        precision: Precision,
     ) -> Result<Self, NetworkError> {
         let plan = Plan::from_json(description)?;
         let mut named = load(weights)?;
-        let program = Program::new(&plan, &named, size, isa, threads)?;
+        let program = Program::new(&plan, &named, size, isa, threads, precision)?;
         // Packed now, and much the larger part; a linear layer is small, and heat maps read it.
         for node in &plan.nodes {
             if let Node::Conv { name, .. } = node {

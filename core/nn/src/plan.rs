@@ -112,6 +112,14 @@ impl Node {
             | Self::Linear { input, .. } => std::slice::from_ref(input),
         }
     }
+
+    /// What follows its sum.
+    pub(crate) fn act(&self) -> Activation {
+        match self {
+            Self::Conv { act, .. } | Self::Add { act, .. } | Self::Linear { act, .. } => *act,
+            Self::Scale { .. } | Self::MaxPool { .. } | Self::GlobalAvgPool { .. } => Activation::None,
+        }
+    }
 }
 
 impl Plan {

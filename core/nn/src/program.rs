@@ -5,14 +5,18 @@
 
 use crate::kernels::conv::{Conv, Weights};
 use crate::kernels::depthwise::{Depthwise, Parts};
+use crate::kernels::int8::conv::Conv8;
+use crate::kernels::int8::depthwise::Depthwise8;
+use crate::kernels::int8::{self, Ends, Quant, Spread, convert};
 use crate::kernels::pointwise::{self, Grouped};
 use crate::kernels::{Epilogue, Layout, SMALL_PLANE};
 use crate::memory::Floats;
+use crate::simd::int8::{self as simd8, Generic8, Isa8, Simd8};
 use crate::simd::{Generic, Isa, Simd, dispatch};
 use crate::threads::Crew;
-use crate::{Activation, NetworkError, Node, Plan};
+use crate::{Activation, NetworkError, Node, Plan, Precision};
 use candle_core::{CpuStorage, CustomOp1, Shape};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -22,14 +26,19 @@ pub(crate) type Named = HashMap<String, (Vec<usize>, Vec<f32>)>;
 /// Pixels in a block: a whole number of tiles, small enough that a block of the widest layers stays in the first-level cache.
 const BLOCK: usize = 64;
 
+/// The same for bytes: a multiple of both tiles' pixels, 6 and 8.
+const BLOCK8: usize = 96;
+
 /// A network lowered for one picture size and one instruction set.
 #[derive(Debug)]
 pub(crate) struct Program {
     isa: Isa,
+    isa8: Isa8,
     threads: usize,
     crew: Crew,
     size: usize,
     input: Layout,
+    input_bytes: Option<Quant>,
     steps: Vec<Step>,
     /// The values of the answer: logits, features, map.
     outputs: [Layout; 3],
@@ -44,8 +53,15 @@ pub(crate) struct Program {
 struct Step {
     work: Work,
     units: usize,
-    /// Whose border the step clears, in a unit of its own after the others.
-    border: Option<Layout>,
+    /// Whose border the step fills, in a unit of its own after the others.
+    border: Option<Border>,
+}
+
+#[derive(Debug)]
+enum Border {
+    Floats(Layout),
+    /// With the stored byte of 0.0.
+    Bytes(Layout, u8),
 }
 
 #[derive(Debug)]
@@ -74,6 +90,18 @@ enum Work {
         size: usize,
         stride: usize,
         pad: [usize; 2],
+    },
+    Conv8(Conv8),
+    Depthwise8(Box<Depthwise8>),
+    Mean8 {
+        input: Layout,
+        output: Layout,
+        quant: Quant,
+    },
+    Quantise {
+        input: Layout,
+        output: Layout,
+        quant: Quant,
     },
 }
 
@@ -115,6 +143,11 @@ enum Operation<'a> {
         pad: [usize; 4],
         output: usize,
     },
+    /// Bytes of floats.
+    Quantise {
+        input: usize,
+        output: usize,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -133,7 +166,31 @@ impl Operation<'_> {
         match self {
             Self::Conv { input, residual, .. } => [Some(*input), *residual].into_iter().flatten().collect(),
             Self::Add { inputs, .. } | Self::Scale { inputs, .. } => inputs.to_vec(),
-            Self::Pair { input, .. } | Self::Mean { input, .. } | Self::Largest { input, .. } => vec![*input],
+            Self::Pair { input, .. }
+            | Self::Mean { input, .. }
+            | Self::Largest { input, .. }
+            | Self::Quantise { input, .. } => vec![*input],
+        }
+    }
+
+    /// The values around which it reads zeros.
+    fn padded(&self) -> Vec<usize> {
+        let read = match self {
+            Self::Conv { layer, input, .. } => vec![(layer, *input)],
+            Self::Pair { wide, input, middle, depthwise, .. } => vec![(wide, *input), (depthwise, *middle)],
+            _ => Vec::new(),
+        };
+        read.into_iter().filter(|(layer, _)| layer.pad != [0; 4]).map(|(_, id)| id).collect()
+    }
+
+    fn inputs_mut(&mut self) -> Vec<&mut usize> {
+        match self {
+            Self::Conv { input, residual, .. } => std::iter::once(input).chain(residual).collect(),
+            Self::Add { inputs, .. } | Self::Scale { inputs, .. } => inputs.iter_mut().collect(),
+            Self::Pair { input, .. }
+            | Self::Mean { input, .. }
+            | Self::Largest { input, .. }
+            | Self::Quantise { input, .. } => vec![input],
         }
     }
 
@@ -144,7 +201,8 @@ impl Operation<'_> {
             | Self::Add { output, .. }
             | Self::Scale { output, .. }
             | Self::Mean { output, .. }
-            | Self::Largest { output, .. } => *output,
+            | Self::Largest { output, .. }
+            | Self::Quantise { output, .. } => *output,
         }
     }
 }
@@ -157,30 +215,53 @@ impl Program {
         size: usize,
         isa: Isa,
         threads: usize,
+        precision: Precision,
     ) -> Result<Self, NetworkError> {
-        struct Lower<'a>(&'a Plan, &'a Named, usize, Isa, usize);
+        struct Lower<'a>(&'a Plan, &'a Named, usize, Isa, usize, Precision);
         impl Generic for Lower<'_> {
             type Output = Result<Program, NetworkError>;
             fn run<S: Simd>(self, _: S) -> Self::Output {
-                let Self(plan, weights, size, isa, threads) = self;
+                let Self(plan, weights, size, isa, threads, precision) = self;
+                let isa8 = Isa8::of(isa);
                 let operations = operations(plan, weights)?;
-                let (layouts, arena) = place::<S>(plan, &operations, weights, size)?;
-                let picture = Step { work: Work::Picture, units: threads, border: Some(layouts[&0]) };
+                let (operations, bytes) = match precision {
+                    Precision::Float => (operations, Bytes::new()),
+                    Precision::Int8 => in_bytes(plan, operations, weights),
+                };
+                let (layouts, arena) = place::<S>(plan, &operations, weights, size, &bytes)?;
+                let input_bytes = bytes.get(&0).cloned();
+                let picture = Step {
+                    work: Work::Picture,
+                    units: threads,
+                    border: border(layouts[&0], input_bytes.as_ref(), isa8),
+                };
                 let steps = std::iter::once(Ok(picture))
-                    .chain(operations.iter().map(|op| step::<S>(op, &layouts, weights, threads)))
-                    .collect::<Result<Vec<_>, _>>()?;
+                    .chain(operations.iter().map(|op| {
+                        let (work, units) = match bytes.contains_key(&op.inputs()[0]) {
+                            true => {
+                                simd8::dispatch(isa8, Pack8 { op, layouts: &layouts, bytes: &bytes, weights, threads })
+                            }
+                            false => work::<S>(op, &layouts, &bytes, weights, threads),
+                        }?;
+                        let border = border(layouts[&op.output()], bytes.get(&op.output()), isa8);
+                        Ok(Step { work, units, border })
+                    }))
+                    .collect::<Result<Vec<_>, NetworkError>>()?;
                 let scratch = steps.iter().map(|step| match &step.work {
                     Work::Depthwise(depthwise) => depthwise.scratch::<S>().next_multiple_of(16),
+                    Work::Depthwise8(depthwise) => depthwise.scratch().next_multiple_of(64) / size_of::<f32>(),
                     _ => 0,
                 });
                 let scratch = scratch.max().unwrap_or(0);
                 let outputs = [plan.outputs.logits, plan.outputs.features, plan.outputs.map].map(|id| layouts[&id]);
                 Ok(Program {
                     isa,
+                    isa8,
                     threads,
                     crew: Crew::new(threads),
                     size,
                     input: layouts[&0],
+                    input_bytes,
                     steps,
                     outputs,
                     values: arena,
@@ -189,7 +270,7 @@ impl Program {
                 })
             }
         }
-        dispatch(isa, Lower(plan, weights, size, isa, threads.max(1)))
+        dispatch(isa, Lower(plan, weights, size, isa, threads.max(1), precision))
     }
 
     /// Floats that a pass needs beside the weights.
@@ -288,13 +369,15 @@ impl Program {
         // SAFETY: the caller's promise; ranges lie within what each step's units share out.
         unsafe {
             if unit == *units {
-                if let Some(border) = border {
-                    border.clear_border(arena);
+                match border {
+                    Some(Border::Floats(layout)) => layout.fill_border(arena, 0),
+                    Some(Border::Bytes(layout, zero)) => layout.fill_border(arena.cast::<u8>(), *zero),
+                    None => {}
                 }
                 return;
             }
             match work {
-                Work::Picture => self.interleave(arena, picture, share(self.size)),
+                Work::Picture if self.input_bytes.is_none() => self.interleave(arena, picture, share(self.size)),
                 Work::Conv(conv) => {
                     let pixels = conv.output.pixels();
                     if pixels > SMALL_PLANE {
@@ -319,6 +402,9 @@ impl Program {
                 Work::Mean { input, output } => pointwise::mean(simd, arena, input, output),
                 Work::Largest { input, output, size, stride, pad } => {
                     pointwise::largest(simd, arena, [input, output], *size, *stride, *pad, share(output.rows));
+                }
+                Work::Picture | Work::Conv8(_) | Work::Depthwise8(_) | Work::Mean8 { .. } | Work::Quantise { .. } => {
+                    simd8::dispatch(self.isa8, Unit8 { program: self, arena, scratch, picture, step, unit });
                 }
             }
         }
@@ -364,6 +450,52 @@ impl Program {
             }
         }
         std::ptr::null()
+    }
+}
+
+/// One unit of a step that reads or makes bytes; made in `Program::unit` alone, whose caller promises what these need.
+struct Unit8<'a> {
+    program: &'a Program,
+    arena: *mut f32,
+    scratch: *mut f32,
+    picture: &'a [f32],
+    step: usize,
+    unit: usize,
+}
+
+impl Generic8 for Unit8<'_> {
+    type Output = ();
+    fn run<S: Simd8>(self, simd: S) {
+        let Self { program, arena, scratch, picture, step, unit } = self;
+        let Step { work, units, .. } = &program.steps[step];
+        let share = |n: usize| -> Range<usize> { n * unit / units..n * (unit + 1) / units };
+        // SAFETY: as in `Program::unit`.
+        unsafe {
+            match work {
+                Work::Picture => {
+                    let rows = share(program.size);
+                    if let Some(quant) = &program.input_bytes {
+                        convert::picture(simd, arena, &program.input, quant, picture, rows);
+                    }
+                }
+                Work::Conv8(conv) => {
+                    let pixels = conv.output.pixels();
+                    let panels = conv.packed.panels();
+                    if pixels > SMALL_PLANE {
+                        conv.run(simd, arena, unit * BLOCK8..((unit + 1) * BLOCK8).min(pixels), 0..panels);
+                    } else {
+                        let (panel, part, parts) = (unit % panels, unit / panels, units / panels);
+                        conv.run(simd, arena, pixels * part / parts..pixels * (part + 1) / parts, panel..panel + 1);
+                    }
+                }
+                Work::Depthwise8(depthwise) => depthwise.run(simd, arena, scratch, unit),
+                Work::Mean8 { input, output, quant } => convert::mean(simd, arena, input, output, quant),
+                Work::Quantise { input, output, quant } => {
+                    convert::quantise(simd, arena, input, output, quant, share(output.rows));
+                }
+                _ => {}
+            }
+        }
     }
 }
 
@@ -459,6 +591,84 @@ fn operations<'a>(plan: &'a Plan, weights: &Named) -> Result<Vec<Operation<'a>>,
     Ok(list)
 }
 
+/// The values that are kept in bytes, by id, and what the bytes mean.
+type Bytes = HashMap<usize, Quant>;
+
+/// Which operations work in bytes: dense and depthwise convolutions whose values all have ranges and whose activation only cuts off. A value is
+/// kept in bytes when no other operation and nobody outside reads it; where both kinds read it, it is kept in floats, and a conversion follows.
+fn in_bytes<'a>(plan: &Plan, operations: Vec<Operation<'a>>, weights: &Named) -> (Vec<Operation<'a>>, Bytes) {
+    let mut floats: HashSet<usize> = [plan.outputs.map, plan.outputs.features, plan.outputs.logits].into();
+    // What reads a border of zeros needs one byte that is 0.0 in every channel.
+    let padded: HashSet<usize> = operations.iter().flat_map(Operation::padded).collect();
+    let quant = |id: usize| {
+        let spreads = spreads(weights, id)?;
+        let act = id.checked_sub(1).map_or(Activation::None, |node| plan.nodes[node].act());
+        let Epilogue::Clamp { low, high } = epilogue(act) else { return None };
+        Quant::of(&spreads, [low, high], id == 0, padded.contains(&id) && low < 0.0)
+    };
+    let cuts = |layer: &Layer<'_>| matches!(epilogue(layer.act), Epilogue::Clamp { .. });
+    let by_channel = |layer: &Layer<'_>| {
+        layer.groups == layer.outputs && parameter(weights, layer.name, "weight").is_ok_and(|(shape, _)| shape[1] == 1)
+    };
+    // Backwards: what a value's readers are decides what it may be.
+    let mut bytes = Bytes::new();
+    let mut eight = vec![false; operations.len()];
+    for (eight, op) in eight.iter_mut().zip(&operations).rev() {
+        let known = op.inputs().iter().all(|&id| quant(id).is_some());
+        let narrow = !floats.contains(&op.output()) && quant(op.output()).is_some();
+        *eight = known
+            && match op {
+                Operation::Conv { layer, .. } if layer.groups == 1 => cuts(layer),
+                Operation::Conv { layer, .. } => cuts(layer) && by_channel(layer) && narrow,
+                Operation::Pair { wide, middle, depthwise, .. } => {
+                    cuts(wide) && cuts(depthwise) && by_channel(depthwise) && narrow && quant(*middle).is_some()
+                }
+                _ => false,
+            };
+        if *eight && narrow {
+            bytes.extend(quant(op.output()).map(|quant| (op.output(), quant)));
+        }
+        match op {
+            Operation::Pair { middle, .. } if *eight => bytes.extend(quant(*middle).map(|quant| (*middle, quant))),
+            // It reads either.
+            Operation::Mean { .. } => {}
+            _ if *eight => {}
+            _ => floats.extend(op.inputs()),
+        }
+    }
+    let picture_wanted = operations.iter().zip(&eight).any(|(op, eight)| *eight && op.inputs().contains(&0));
+    if picture_wanted && !floats.contains(&0) {
+        bytes.extend(quant(0).map(|quant| (0, quant)));
+    }
+    let mut fresh = operations.iter().map(Operation::output).max().unwrap_or(0) + 1;
+    let mut converted = HashMap::new();
+    let mut list = Vec::with_capacity(operations.len());
+    for (mut op, eight) in operations.into_iter().zip(eight) {
+        for input in op.inputs_mut().into_iter().filter(|_| eight) {
+            if bytes.contains_key(input) {
+                continue;
+            }
+            let copy = *converted.entry(*input).or_insert_with(|| {
+                list.push(Operation::Quantise { input: *input, output: fresh });
+                bytes.extend(quant(*input).map(|quant| (fresh, quant)));
+                fresh += 1;
+                fresh - 1
+            });
+            *input = copy;
+        }
+        list.push(op);
+    }
+    (list, bytes)
+}
+
+/// What is known of a value's numbers, channel by channel: the tensor `int8.ID`, `[3][channels]`.
+fn spreads(weights: &Named, id: usize) -> Option<Vec<Spread>> {
+    let (shape, numbers) = weights.get(&format!("int8.{id}"))?;
+    let [3, channels] = shape[..] else { return None };
+    let number = |row: usize, channel: usize| numbers[row * channels + channel];
+    Some((0..channels).map(|c| Spread { low: number(0, c), high: number(1, c), mean: number(2, c) }).collect())
+}
+
 /// Rows, columns and channels of a value.
 type Extent = [usize; 3];
 
@@ -521,6 +731,7 @@ fn extent(
         Operation::Add { .. } => return Err(misfit("add")),
         Operation::Scale { .. } => return Err(misfit("scale")),
         Operation::Mean { input, .. } => ([1, 1, of(*input)[2]], none),
+        Operation::Quantise { input, .. } => (of(*input), none),
         Operation::Largest { input, size, stride, pad, .. } => {
             let [rows, columns, channels] = of(*input);
             let fits = || misfit("max_pool");
@@ -541,6 +752,7 @@ fn place<S: Simd>(
     operations: &[Operation<'_>],
     weights: &Named,
     size: usize,
+    bytes: &Bytes,
 ) -> Result<(HashMap<usize, Layout>, usize), NetworkError> {
     if size == 0 {
         return Err(misfit("the picture"));
@@ -554,8 +766,11 @@ fn place<S: Simd>(
         pixel,
         border: [0; 4],
     };
-    // The picture's three channels lie close, so that a row of a filter is one run of floats.
-    layouts.insert(0, layout([size, size, 3], 3));
+    // The picture's three channels lie close, so that a row of a filter is one run; of bytes, four are one word.
+    layouts.insert(0, layout([size, size, 3], if bytes.contains_key(&0) { 4 } else { 3 }));
+    let pixel = |id: usize, channels: usize| {
+        channels.next_multiple_of(if bytes.contains_key(&id) { int8::PIXEL } else { S::LANES })
+    };
     for op in operations {
         let of = |id: usize| -> Extent {
             let l: &Layout = &layouts[&id];
@@ -564,10 +779,10 @@ fn place<S: Simd>(
         let (mut extent, border) = extent(op, of, weights)?;
         if let Operation::Pair { middle, depthwise, .. } = op {
             let (output, border) = layer_extent(depthwise, extent, weights)?;
-            layouts.insert(*middle, Layout { border, ..layout(extent, extent[2].next_multiple_of(S::LANES)) });
+            layouts.insert(*middle, Layout { border, ..layout(extent, pixel(*middle, extent[2])) });
             extent = output;
         }
-        layouts.insert(op.output(), layout(extent, extent[2].next_multiple_of(S::LANES)));
+        layouts.insert(op.output(), layout(extent, pixel(op.output(), extent[2])));
         let first = op.inputs()[0];
         if let Some(input) = layouts.get_mut(&first) {
             input.border = std::array::from_fn(|i| input.border[i].max(border[i]));
@@ -575,10 +790,16 @@ fn place<S: Simd>(
         // Only a dense convolution reads pixels that are not whole vectors.
         let dense = match op {
             Operation::Conv { layer, residual, .. } => layer.groups == 1 && *residual != Some(0),
-            other => matches!(other, Operation::Pair { .. }),
+            other => matches!(other, Operation::Pair { .. } | Operation::Quantise { .. }),
         };
         if op.inputs().contains(&0) && !dense {
             return Err(NetworkError::Plan("only a convolution may read the picture".to_owned()));
+        }
+    }
+    for (&id, quant) in bytes {
+        // Copies of a value are as large as it is.
+        if quant.channels() != layouts[&id].channels {
+            return Err(misfit(&format!("int8.{id}")));
         }
     }
     let outputs = [plan.outputs.map, plan.outputs.features, plan.outputs.logits];
@@ -594,30 +815,44 @@ fn place<S: Simd>(
         live.sort_unstable();
         let Some(value) = layouts.get_mut(&id) else { continue };
         // Whole cache lines, and a vector's worth past the end, so that no kernel reads past the arena.
-        let floats = (value.floats() + S::LANES).next_multiple_of(16);
-        value.offset = live.iter().fold(0, |at, &(begin, end, _)| if at + floats <= begin { at } else { at.max(end) });
-        live.push((value.offset, value.offset + floats, last_use(id)));
-        arena = arena.max(value.offset + floats);
+        let each = if bytes.contains_key(&id) { size_of::<f32>() } else { 1 };
+        let floats = (value.floats().div_ceil(each) + S::LANES).next_multiple_of(16);
+        let at = live.iter().fold(0, |at, &(begin, end, _)| if at + floats <= begin { at } else { at.max(end) });
+        value.offset = at * each;
+        live.push((at, at + floats, last_use(id)));
+        arena = arena.max(at + floats);
     }
     Ok((layouts, arena))
 }
 
+/// Into how many units the panels of a small plane are shared out.
+fn shares(panels: usize, pixels: usize, threads: usize) -> usize {
+    let even = |parts: &usize| (panels * parts).is_multiple_of(threads) || panels * parts >= 8 * threads;
+    panels * (1..=threads.min(pixels)).find(even).unwrap_or(1)
+}
+
+/// The border that a step fills beside its work.
+fn border(layout: Layout, bytes: Option<&Quant>, isa: Isa8) -> Option<Border> {
+    let border = bytes
+        .map_or(Border::Floats(layout), |quant| Border::Bytes(layout, simd8::stored(isa, i32::from(quant.zero()))));
+    (layout.border != [0; 4]).then_some(border)
+}
+
 /// Packs one operation's weights and says how its work is shared out.
-fn step<S: Simd>(
+fn work<S: Simd>(
     op: &Operation<'_>,
     layouts: &HashMap<usize, Layout>,
+    bytes: &Bytes,
     weights: &Named,
     threads: usize,
-) -> Result<Step, NetworkError> {
+) -> Result<(Work, usize), NetworkError> {
     let output = layouts[&op.output()];
     let rows = output.rows.min(4 * threads);
-    let (work, units) = match op {
+    Ok(match op {
         Operation::Conv { layer, input, residual, .. } if layer.groups == 1 => {
             let conv = dense::<S>(layer, layouts[input], output, residual.map(|id| layouts[&id]), weights)?;
             let (pixels, panels) = (output.pixels(), conv.weights.panels());
-            let even = |parts: &usize| (panels * parts).is_multiple_of(threads) || panels * parts >= 8 * threads;
-            let parts = (1..=threads.min(pixels)).find(even).unwrap_or(1);
-            let units = if pixels > SMALL_PLANE { pixels.div_ceil(BLOCK) } else { panels * parts };
+            let units = if pixels > SMALL_PLANE { pixels.div_ceil(BLOCK) } else { shares(panels, pixels, threads) };
             (Work::Conv(conv), units)
         }
         Operation::Conv { layer, input, .. }
@@ -659,8 +894,106 @@ fn step<S: Simd>(
             let (size, stride, pad) = (*size, *stride, [pad[0], pad[1]]);
             (Work::Largest { input: layouts[input], output, size, stride, pad }, rows)
         }
-    };
-    Ok(Step { work, units, border: (output.border != [0; 4]).then_some(output) })
+        Operation::Quantise { input, output: id } => {
+            (Work::Quantise { input: layouts[input], output, quant: bytes[id].clone() }, rows)
+        }
+    })
+}
+
+/// [`work`] for an operation that reads bytes.
+struct Pack8<'a> {
+    op: &'a Operation<'a>,
+    layouts: &'a HashMap<usize, Layout>,
+    bytes: &'a Bytes,
+    weights: &'a Named,
+    threads: usize,
+}
+
+impl Generic8 for Pack8<'_> {
+    type Output = Result<(Work, usize), NetworkError>;
+    fn run<S: Simd8>(self, _: S) -> Self::Output {
+        let Self { op, layouts, bytes, threads, .. } = self;
+        let output = layouts[&op.output()];
+        Ok(match op {
+            Operation::Conv { layer, input, residual, output: id } if layer.groups == 1 => {
+                let conv = self.dense::<S>(layer, *input, *residual, *id)?;
+                let (pixels, panels) = (output.pixels(), conv.packed.panels());
+                let units =
+                    if pixels > SMALL_PLANE { pixels.div_ceil(BLOCK8) } else { shares(panels, pixels, threads) };
+                (Work::Conv8(conv), units)
+            }
+            Operation::Conv { layer, input, output: id, .. } => self.depthwise::<S>(layer, *input, *id, None)?,
+            Operation::Pair { wide, input, middle, depthwise, output: id } => {
+                let producer = self.dense::<S>(wide, *input, None, *middle)?;
+                self.depthwise::<S>(depthwise, *middle, *id, Some(producer))?
+            }
+            Operation::Mean { input, .. } => {
+                (Work::Mean8 { input: layouts[input], output, quant: bytes[input].clone() }, 1)
+            }
+            _ => return Err(NetworkError::Plan("only a layer or a mean may read bytes".to_owned())),
+        })
+    }
+}
+
+impl Pack8<'_> {
+    fn ends(&self, input: usize, residual: Option<usize>, output: usize) -> Ends<'_> {
+        let residual = residual.map(|id| &self.bytes[&id]);
+        Ends { input: &self.bytes[&input], residual, output: self.bytes.get(&output) }
+    }
+
+    fn dense<S: Simd8>(
+        &self,
+        layer: &Layer<'_>,
+        input: usize,
+        residual: Option<usize>,
+        output: usize,
+    ) -> Result<Conv8, NetworkError> {
+        let clamp = match epilogue(layer.act) {
+            Epilogue::Clamp { low, high } => [low, high],
+            _ => return Err(misfit(layer.name)),
+        };
+        let parts = int8::conv::Parts {
+            input: self.layouts[&input],
+            output: self.layouts[&output],
+            residual: residual.map(|id| self.layouts[&id]),
+            ends: self.ends(input, residual, output),
+            weights: parameter(self.weights, layer.name, "weight")?.1,
+            bias: parameter(self.weights, layer.name, "bias")?.1,
+            kernel: layer.kernel,
+            stride: layer.stride,
+            pad: [layer.pad[0], layer.pad[1]],
+            clamp,
+        };
+        Conv8::pack::<S>(parts).ok_or_else(|| out_of_range(layer.name))
+    }
+
+    fn depthwise<S: Simd8>(
+        &self,
+        layer: &Layer<'_>,
+        input: usize,
+        output: usize,
+        producer: Option<Conv8>,
+    ) -> Result<(Work, usize), NetworkError> {
+        let parts = int8::depthwise::Parts {
+            input: self.layouts[&input],
+            output: self.layouts[&output],
+            producer,
+            ends: self.ends(input, None, output),
+            weights: parameter(self.weights, layer.name, "weight")?.1,
+            bias: parameter(self.weights, layer.name, "bias")?.1,
+            kernel: layer.kernel,
+            stride: layer.stride,
+            pad: [layer.pad[0], layer.pad[1]],
+            threads: self.threads,
+        };
+        let depthwise = Depthwise8::pack::<S>(parts).ok_or_else(|| out_of_range(layer.name))?;
+        let units = depthwise.units();
+        Ok((Work::Depthwise8(Box::new(depthwise)), units))
+    }
+}
+
+fn out_of_range(name: &str) -> NetworkError {
+    NetworkError::Plan(format!("the ranges around {name} are too far apart"))
 }
 
 fn dense<S: Simd>(

@@ -1,6 +1,6 @@
 //! candle says what PyTorch said, on the weights that are shipped: no PyTorch is needed to see it.
 
-use barefoot_nn::Network;
+use barefoot_nn::{Isa, Network, Precision};
 use serde::Deserialize;
 use std::fs;
 use std::path::Path;
@@ -24,7 +24,8 @@ fn every_pack_agrees_with_pytorch() {
         let description = fs::read_to_string(pack.join("network.json")).expect("network");
         let weights = fs::read(pack.join("weights.safetensors")).expect("weights");
         let size = golden.size;
-        let network = Network::new(&description, &weights, size).expect("fits together");
+        let network =
+            Network::with(&description, &weights, size, Isa::detect(), 1, Precision::Float).expect("fits together");
         // The formula of models/training/export.py, which made the vector.
         let input: Vec<f32> = (0..3 * size * size)
             .map(|i| {

@@ -1,6 +1,6 @@
 //! Every instruction set and number of threads says what candle says, on random networks of random shapes, strides and paddings.
 
-use barefoot_nn::{Activation, Isa, Network, Node, Plan};
+use barefoot_nn::{Activation, Isa, Network, Node, Plan, Precision};
 use candle_core::{Device, Module, Tensor};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -58,6 +58,20 @@ impl Built {
         Some(self.push(node, [outputs, (height - k) / stride + 1, (width - k) / stride + 1]))
     }
 
+    /// What 8-bit layers must know of the values `ids`: each channel's least, largest and mean number.
+    fn spread(&mut self, values: &[Tensor], ids: impl Iterator<Item = usize>) -> candle_core::Result<()> {
+        for id in ids {
+            let channels = values[id].dim(1)?;
+            let rows = values[id].reshape((channels, ()))?.to_vec2::<f32>()?;
+            let of = |f: &dyn Fn(&[f32]) -> f32| rows.iter().map(|row| f(row)).collect::<Vec<f32>>();
+            let least = of(&|row| row.iter().copied().fold(f32::INFINITY, f32::min));
+            let largest = of(&|row| row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            let mean = of(&|row| row.iter().sum::<f32>() / row.len() as f32);
+            self.weights.insert(format!("int8.{id}"), (vec![3, channels], [least, largest, mean].concat()));
+        }
+        Ok(())
+    }
+
     fn linear(&mut self, input: usize, outputs: usize, act: &str) -> usize {
         let name = format!("l{}", self.nodes.len());
         self.weight(&format!("{name}.weight"), vec![outputs, self.shapes[input][0]]);
@@ -80,8 +94,8 @@ impl Built {
     }
 }
 
-/// Runs a description node by node with candle's own operations.
-fn by_candle(plan: &Plan, built: &Built, picture: &[f32], size: usize) -> candle_core::Result<[Vec<f32>; 3]> {
+/// Runs a description node by node with candle's own operations: every value, the picture first.
+fn by_candle(plan: &Plan, built: &Built, picture: &[f32], size: usize) -> candle_core::Result<Vec<Tensor>> {
     let weight = |name: &str, part: &str| {
         let (shape, values) = &built.weights[&format!("{name}.{part}")];
         Tensor::from_slice(values, shape.as_slice(), &Device::Cpu)
@@ -119,6 +133,11 @@ fn by_candle(plan: &Plan, built: &Built, picture: &[f32], size: usize) -> candle
         };
         values.push(value);
     }
+    Ok(values)
+}
+
+/// Logits, features and map as [`Network::forward`] gives them.
+fn answers(plan: &Plan, values: &[Tensor]) -> candle_core::Result<[Vec<f32>; 3]> {
     let flat = |id: usize| values[id].flatten_all()?.to_vec1::<f32>();
     let map = values[plan.outputs.map].permute((0, 2, 3, 1))?.flatten_all()?.to_vec1::<f32>()?;
     Ok([flat(plan.outputs.logits)?, flat(plan.outputs.features)?, map])
@@ -168,6 +187,38 @@ fn network(
     Some((b, [map, features, logits]))
 }
 
+/// What 8-bit layers are for: a stem, expansions with their depthwise layers, a residual, dense filters, the map in floats.
+fn narrow_network(
+    seed: u64,
+    size: usize,
+    [stem, wide, out]: [usize; 3],
+    k: usize,
+    [first, second]: [usize; 2],
+) -> Option<(Built, [usize; 3])> {
+    let mut b = Built { state: seed, shapes: vec![[3, size, size]], ..Built::default() };
+    let half = k / 2;
+    let x = b.conv(0, stem, 3, first, [0, 1, 1, 1], 1, "relu6")?;
+    let x = b.conv(x, stem, 3, 1, [1; 4], stem, "relu")?;
+    let x = b.conv(x, out, 1, 1, [0; 4], 1, "none")?;
+    let w = b.conv(x, wide, 1, 1, [0; 4], 1, "relu6")?;
+    let d = b.conv(w, wide, k, 1, [half; 4], wide, "relu6")?;
+    let p = b.conv(d, out, 1, 1, [0; 4], 1, "none")?;
+    let shape = b.shapes[p];
+    let x = b.push(json!({"op": "add", "inputs": [x, p]}), shape);
+    let w = b.conv(x, wide, 1, 1, [0; 4], 1, "relu6")?;
+    let d = b.conv(w, wide, 3, second, [0, 1, 1, 1], wide, "relu6")?;
+    let x = b.conv(d, out, 3, 1, [1; 4], 1, "relu")?;
+    let map = b.conv(x, wide, 1, 1, [0; 4], 1, "relu6")?;
+    let mean = b.push(json!({"op": "global_avg_pool", "input": map}), [wide, 1, 1]);
+    let logits = b.linear(mean, 5, "none");
+    let features = b.push(json!({"op": "global_avg_pool", "input": w}), [wide, 1, 1]);
+    Some((b, [map, features, logits]))
+}
+
+/// How far 8-bit answers may be from candle's floats: the mean difference, in parts of the largest number. Each of the dozen layers adds
+/// half a step of 1/255 at most to its values, mostly less, and weights are as coarse.
+const COARSENESS: f32 = 0.03;
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
@@ -189,10 +240,11 @@ proptest! {
         let description = json!({"nodes": built.nodes, "outputs": {"map": map, "features": features, "logits": logits}}).to_string();
         let picture: Vec<f32> = (0..3 * size * size).map(|_| built.random()).collect();
         let plan = Plan::from_json(&description).expect("reads");
-        let expected = by_candle(&plan, &built, &picture, size).expect("candle runs");
+        let values = by_candle(&plan, &built, &picture, size).expect("candle runs");
+        let expected = answers(&plan, &values).expect("candle runs");
         let bytes = built.safetensors();
         for isa in Isa::available() {
-            let network = Network::with(&description, &bytes, size, isa, threads).expect("fits together");
+            let network = Network::with(&description, &bytes, size, isa, threads, Precision::Float).expect("fits together");
             // Twice: the second pass finds what the first left in the arena.
             for _ in 0..2 {
                 let answer = network.forward(picture.clone()).expect("runs");
@@ -203,6 +255,76 @@ proptest! {
                     prop_assert!(worst <= 2e-5 * scale, "{isa:?} {threads} threads: {worst} of {scale}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn bytes_are_the_same_on_all_and_near_candle(
+        seed in any::<u64>(),
+        size in 5usize..40,
+        widths in [2usize..40, 9usize..150, 2usize..70],
+        k in prop::sample::select(vec![3usize, 5]),
+        strides in [1usize..3, 1usize..3],
+        threads in 1usize..4,
+    ) {
+        let Some((mut built, [map, features, logits])) = narrow_network(seed, size, widths, k, strides) else {
+            return Ok(());
+        };
+        let description = json!({"nodes": built.nodes, "outputs": {"map": map, "features": features, "logits": logits}}).to_string();
+        let picture: Vec<f32> = (0..3 * size * size).map(|_| built.random()).collect();
+        let plan = Plan::from_json(&description).expect("reads");
+        let values = by_candle(&plan, &built, &picture, size).expect("candle runs");
+        let expected = answers(&plan, &values).expect("candle runs");
+        built.spread(&values, 0..map).expect("candle counts");
+        let bytes = built.safetensors();
+        let mut first: Option<barefoot_nn::Answer> = None;
+        for isa in Isa::available() {
+            let network = Network::with(&description, &bytes, size, isa, threads, Precision::Int8).expect("fits together");
+            // Twice: the second pass finds what the first left in the arena.
+            for _ in 0..2 {
+                let answer = network.forward(picture.clone()).expect("runs");
+                for (ours, theirs) in [&answer.logits, &answer.features, &answer.map].into_iter().zip(&expected) {
+                    let scale = theirs.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
+                    let mean = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).sum::<f32>() / theirs.len() as f32;
+                    prop_assert!(mean <= COARSENESS * scale, "{isa:?} {threads} threads: {mean} of {scale}");
+                }
+                // The map comes of bytes alone; what follows it is floats.
+                let first = first.get_or_insert_with(|| answer.clone());
+                prop_assert_eq!(&first.map, &answer.map, "{:?}", isa);
+                prop_assert_eq!(&first.features, &answer.features, "{:?}", isa);
+            }
+        }
+    }
+
+    #[test]
+    fn layers_of_bytes_and_of_floats_go_together(
+        seed in any::<u64>(),
+        size in 5usize..40,
+        stem in 2usize..40,
+        wide in 9usize..120,
+        out in 2usize..60,
+        k in prop::sample::select(vec![1usize, 3, 5]),
+        strides in [1usize..4, 1usize..3],
+        act in prop::sample::select(vec!["none", "relu", "relu6", "hardswish"]),
+        known in any::<u32>(),
+    ) {
+        let Some((mut built, [map, features, logits])) = network(seed, size, [stem, wide, out], k, strides, act) else {
+            return Ok(());
+        };
+        let description = json!({"nodes": built.nodes, "outputs": {"map": map, "features": features, "logits": logits}}).to_string();
+        let picture: Vec<f32> = (0..3 * size * size).map(|_| built.random()).collect();
+        let plan = Plan::from_json(&description).expect("reads");
+        let values = by_candle(&plan, &built, &picture, size).expect("candle runs");
+        let expected = answers(&plan, &values).expect("candle runs");
+        built.spread(&values, (0..values.len()).filter(|id| known >> id & 1 == 1)).expect("candle counts");
+        let network =
+            Network::with(&description, &built.safetensors(), size, Isa::detect(), 1, Precision::Int8).expect("fits together");
+        let answer = network.forward(picture).expect("runs");
+        for (ours, theirs) in [&answer.logits, &answer.features, &answer.map].into_iter().zip(&expected) {
+            prop_assert_eq!(ours.len(), theirs.len());
+            let scale = theirs.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
+            let mean = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).sum::<f32>() / theirs.len() as f32;
+            prop_assert!(mean <= COARSENESS * scale, "{mean} of {scale}");
         }
     }
 }

@@ -13,7 +13,7 @@
 mod candle;
 mod photo;
 
-use barefoot_nn::{Isa, Network};
+use barefoot_nn::{Isa, Network, Precision};
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
@@ -46,7 +46,7 @@ impl Input {
 }
 
 fn main() -> Outcome<()> {
-    let peer = std::env::args().nth(1).ok_or("usage: barefoot-peers ours|candle|tract|photo-ours")?;
+    let peer = std::env::args().nth(1).ok_or("usage: barefoot-peers ours|ours-int8|candle|tract|photo-ours")?;
     say("imported")?;
     let mut loaded: Option<(Model, Vec<Input>, usize)> = None;
     for line in io::stdin().lock().lines() {
@@ -103,8 +103,9 @@ fn load(peer: &str, folder: &Path, size: usize, threads: usize) -> Outcome<Model
     let description = fs::read_to_string(folder.join("network.json"))?;
     let weights = fs::read(folder.join("weights.safetensors"))?;
     Ok(match peer {
-        "ours" => {
-            let network = Network::with(&description, &weights, size, Isa::detect(), threads)?;
+        "ours" | "ours-int8" => {
+            let precision = if peer == "ours" { Precision::Float } else { Precision::Int8 };
+            let network = Network::with(&description, &weights, size, Isa::detect(), threads, precision)?;
             Box::new(move |input| Ok(network.forward(input.tensor()?.to_vec())?.logits))
         }
         "candle" => {

@@ -130,10 +130,13 @@ fn race(folder: &Path, threads: usize, options: &Options) -> Outcome<Vec<Figures
     let idle: Vec<_> = workers.iter().map(|worker| worker.idle_kib).collect();
     drop(workers);
     let starts = cold_starts(folder, threads, options)?;
-    let ours = times[0].clone();
-    let each = options.peers.iter().zip(times).zip(agreements).zip(starts).zip(idle.iter().zip(peaks));
+    // The first of a kind is ours.
+    let ours =
+        |kind| options.peers.iter().position(|peer| peer.kind == kind).map_or_else(Vec::new, |i| times[i].clone());
+    let ours: Vec<_> = options.peers.iter().map(|peer| ours(peer.kind)).collect();
+    let each = options.peers.iter().zip(times).zip(ours).zip(agreements).zip(starts).zip(idle.iter().zip(peaks));
     Ok(each
-        .map(|((((peer, times), agreement), (cold_ms, imported_ms)), (&idle, peak))| Figures {
+        .map(|(((((peer, times), ours), agreement), (cold_ms, imported_ms)), (&idle, peak))| Figures {
             peer: peer.name,
             kind: peer.kind,
             ms: Spread::of(&times),

@@ -44,7 +44,7 @@ const fn peer(name: &'static str, kind: Kind, home: Home) -> Peer {
 }
 
 /// The first of a kind of race is ours.
-static NETWORK: [Peer; 12] = [
+static NETWORK: [Peer; 13] = [
     peer("ours", Kind::F32, Home::Rust),
     peer("onnxruntime", Kind::F32, Home::Python),
     peer("litert", Kind::F32, Home::Python),
@@ -54,6 +54,7 @@ static NETWORK: [Peer; 12] = [
     peer("pytorch", Kind::F32, Home::Training),
     peer("tract", Kind::F32, Home::Rust),
     peer("candle", Kind::F32, Home::Rust),
+    peer("ours-int8", Kind::Int8, Home::Rust),
     peer("onnxruntime-int8", Kind::Int8, Home::Python),
     peer("litert-int8", Kind::Int8, Home::Python),
     peer("openvino-int8", Kind::Int8, Home::Python),
@@ -65,16 +66,15 @@ static PHOTO: [Peer; 3] = [
     peer("photo-pillow-draft", Kind::Photo, Home::Python),
 ];
 
-/// The named peers of a race, or all; ours always, and first.
+/// The named peers of a race, or all; ours always, and first of their kind.
 pub(super) fn chosen(photo: bool, names: &[&str]) -> Outcome<Vec<&'static Peer>> {
     let all: &'static [Peer] = if photo { &PHOTO } else { &NETWORK };
     if let Some(unknown) = names.iter().find(|name| !all.iter().any(|peer| peer.name == **name)) {
         let known: Vec<_> = all.iter().map(|peer| peer.name).collect();
         return Err(format!("no peer {unknown}; there are {}", known.join(", ")).into());
     }
-    let wanted = |peer: &Peer| names.is_empty() || names.contains(&peer.name);
-    let (ours, others) = all.split_first().ok_or("no peers")?;
-    Ok(std::iter::once(ours).chain(others.iter().filter(|peer| wanted(peer))).collect())
+    let wanted = |peer: &&Peer| names.is_empty() || names.contains(&peer.name) || peer.name.contains("ours");
+    Ok(all.iter().filter(wanted).collect())
 }
 
 impl Peer {

@@ -6,6 +6,7 @@
 
 pub(crate) mod conv;
 pub(crate) mod depthwise;
+pub(crate) mod int8;
 pub(crate) mod pointwise;
 
 use crate::simd::Simd;
@@ -63,6 +64,7 @@ unsafe fn gate<S: Simd>(x: S::V) -> S::V {
 }
 
 /// Where a value of `rows` x `columns` pixels lies in the arena: channels last, with a border of zeros that padded kernels read.
+/// A value of bytes counts bytes wherever this says floats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// Floats from the arena's start to the first float, border included.
@@ -96,21 +98,21 @@ impl Layout {
         self.rows * self.columns
     }
 
-    /// Writes the border's zeros.
+    /// Writes the border: bytes of `byte`, in numbers of the arena's kind.
     ///
     /// # Safety
     /// The value lies within the arena, and nobody else reads or writes its border meanwhile.
-    pub(crate) unsafe fn clear_border(&self, arena: *mut f32) {
+    pub(crate) unsafe fn fill_border<T>(&self, arena: *mut T, byte: u8) {
         let [top, left, bottom, right] = self.border;
         let row = self.row();
         // SAFETY: all spans lie within the value's `floats()`.
         unsafe {
-            let zero = |at: usize, n: usize| std::ptr::write_bytes(arena.add(self.offset + at), 0, n);
-            zero(0, top * row);
-            zero((top + self.rows) * row, bottom * row);
+            let fill = |at: usize, n: usize| std::ptr::write_bytes(arena.add(self.offset + at), byte, n);
+            fill(0, top * row);
+            fill((top + self.rows) * row, bottom * row);
             for y in top..top + self.rows {
-                zero(y * row, left * self.pixel);
-                zero(y * row + (left + self.columns) * self.pixel, right * self.pixel);
+                fill(y * row, left * self.pixel);
+                fill(y * row + (left + self.columns) * self.pixel, right * self.pixel);
             }
         }
     }
