@@ -241,7 +241,7 @@ final class ScenarioTests: XCTestCase {
 
   func testEveryScenarioIsRun() throws {
     let files = try FileManager.default.contentsOfDirectory(atPath: Self.repository.appendingPathComponent("tests/scenarios").path)
-    let known = ["cancel", "diagnose", "errors", "lock", "progress", "record", "search", "sync"].map { $0 + ".json" }
+    let known = ["cancel", "diagnose", "errors", "lock", "progress", "record", "search", "standing", "sync"].map { $0 + ".json" }
     XCTAssertEqual(files.sorted(), known)
   }
 
