@@ -219,6 +219,12 @@ fn narrow_network(
 /// half a step of 1/255 at most to its values, mostly less, and weights are as coarse.
 const COARSENESS: f32 = 0.03;
 
+/// The mean difference, and the largest number.
+fn difference(ours: &[f32], theirs: &[f32]) -> (f32, f32) {
+    let scale = theirs.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
+    (ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).sum::<f32>() / theirs.len() as f32, scale)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
@@ -284,8 +290,7 @@ proptest! {
             for _ in 0..2 {
                 let answer = network.forward(picture.clone()).expect("runs");
                 for (ours, theirs) in [&answer.logits, &answer.features, &answer.map].into_iter().zip(&expected) {
-                    let scale = theirs.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
-                    let mean = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).sum::<f32>() / theirs.len() as f32;
+                    let (mean, scale) = difference(ours, theirs);
                     prop_assert!(mean <= COARSENESS * scale, "{isa:?} {threads} threads: {mean} of {scale}");
                 }
                 // The map comes of bytes alone; what follows it is floats.
@@ -322,8 +327,7 @@ proptest! {
         let answer = network.forward(picture).expect("runs");
         for (ours, theirs) in [&answer.logits, &answer.features, &answer.map].into_iter().zip(&expected) {
             prop_assert_eq!(ours.len(), theirs.len());
-            let scale = theirs.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
-            let mean = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).sum::<f32>() / theirs.len() as f32;
+            let (mean, scale) = difference(ours, theirs);
             prop_assert!(mean <= COARSENESS * scale, "{mean} of {scale}");
         }
     }
