@@ -211,15 +211,7 @@ impl Conv {
     unsafe fn tile<S: Simd, const R: usize, const N: usize>(&self, tiles: &mut Tiles<'_>) {
         let (columns, row, column) = (self.output.columns, tiles.row, tiles.column);
         let places = |layout: &Layout, stride: usize, first_row: usize| -> [usize; R] {
-            let (mut y, mut x) = (row - first_row, column);
-            std::array::from_fn(|_| {
-                let here = layout.origin() + y * stride * layout.row() + x * stride * layout.pixel;
-                x += 1;
-                if x == columns {
-                    (x, y) = (0, y + 1);
-                }
-                here
-            })
+            layout.places([row - first_row, column], columns, stride)
         };
         // SAFETY: the caller's promise.
         unsafe {

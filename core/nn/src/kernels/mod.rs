@@ -94,6 +94,24 @@ impl Layout {
         self.offset + self.border[0] * self.row() + self.border[1] * self.pixel
     }
 
+    /// Where a tile's pixels begin: `R` in running order from one at a row and column, in a plane of so many columns; `stride` apart here.
+    #[inline(always)]
+    pub(crate) fn places<const R: usize>(
+        &self,
+        [mut y, mut x]: [usize; 2],
+        columns: usize,
+        stride: usize,
+    ) -> [usize; R] {
+        std::array::from_fn(|_| {
+            let here = self.origin() + y * stride * self.row() + x * stride * self.pixel;
+            x += 1;
+            if x == columns {
+                (x, y) = (0, y + 1);
+            }
+            here
+        })
+    }
+
     pub(crate) fn pixels(&self) -> usize {
         self.rows * self.columns
     }
