@@ -18,7 +18,9 @@ use crate::{Activation, NetworkError, Node, Plan, Precision};
 use candle_core::{CpuStorage, CustomOp1, Shape};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// Weights by name: shape and values.
 pub(crate) type Named = HashMap<String, (Vec<usize>, Vec<f32>)>;
@@ -55,6 +57,18 @@ struct Step {
     units: usize,
     /// Whose border the step fills, in a unit of its own after the others.
     border: Option<Border>,
+    cost: Cost,
+}
+
+/// What a step is called and asks for, for [`Program::profile`].
+#[derive(Debug, Clone)]
+pub(crate) struct Cost {
+    /// Its layers, or what it does.
+    pub(crate) name: String,
+    /// Multiplications.
+    pub(crate) multiplications: usize,
+    /// Bytes of the values that it reads and writes and of its weights, each once.
+    pub(crate) bytes: usize,
 }
 
 #[derive(Debug)]
@@ -234,6 +248,11 @@ impl Program {
                     work: Work::Picture,
                     units: threads,
                     border: border(layouts[&0], input_bytes.as_ref(), isa8),
+                    cost: Cost {
+                        name: "picture".to_owned(),
+                        multiplications: 0,
+                        bytes: 2 * 3 * size * size * size_of::<f32>(),
+                    },
                 };
                 let steps = std::iter::once(Ok(picture))
                     .chain(operations.iter().map(|op| {
@@ -244,7 +263,7 @@ impl Program {
                             false => work::<S>(op, &layouts, &bytes, weights, threads),
                         }?;
                         let border = border(layouts[&op.output()], bytes.get(&op.output()), isa8);
-                        Ok(Step { work, units, border })
+                        Ok(Step { work, units, border, cost: cost(op, &layouts, &bytes) })
                     }))
                     .collect::<Result<Vec<_>, NetworkError>>()?;
                 let scratch = steps.iter().map(|step| match &step.work {
@@ -282,28 +301,29 @@ impl Program {
         self.outputs
     }
 
-    /// One pass: logits, features and map (channels last), one after the other.
-    fn run(&self, picture: &[f32]) -> Vec<f32> {
-        struct Pass<'a>(&'a Program, Arena, &'a [f32]);
+    /// One pass: logits, features and map (channels last), one after the other. `ended(step)` is called after each step.
+    fn run(&self, picture: &[f32], ended: &(dyn Fn(usize) + Sync)) -> Vec<f32> {
+        struct Pass<'a>(&'a Program, Arena, &'a [f32], &'a (dyn Fn(usize) + Sync));
         impl Generic for Pass<'_> {
             type Output = ();
             fn run<S: Simd>(self, simd: S) {
-                let Self(program, arena, picture) = self;
+                let Self(program, arena, picture, ended) = self;
                 let units: Vec<usize> =
                     program.steps.iter().map(|step| step.units + usize::from(step.border.is_some())).collect();
-                program.crew.walk(&units, |worker, step, unit| {
+                let work = |worker, step, unit| {
                     // SAFETY: steps run one after the other, and the units of a step write apart: pixels, rows or channels of their own, or
                     // the border; `worker` is this thread's own number. `place` made all layouts lie within `program.values` floats.
                     unsafe {
                         let scratch = arena.get().add(program.values + worker * program.scratch);
                         program.unit(simd, arena.get(), scratch, picture, step, unit);
                     }
-                });
+                };
+                program.crew.walk(&units, work, ended);
             }
         }
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut arena = spare.unwrap_or_else(|| Floats::zeroed(self.arena_floats()));
-        dispatch(self.isa, Pass(self, Arena(arena.as_mut_ptr()), picture));
+        dispatch(self.isa, Pass(self, Arena(arena.as_mut_ptr()), picture, ended));
         let mut answer = Vec::new();
         for layout in &self.outputs {
             for y in 0..layout.rows {
@@ -315,6 +335,29 @@ impl Program {
         }
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(arena);
         answer
+    }
+
+    /// Every step's cost, and its seconds: the median of `passes`, of a picture of zeros.
+    pub(crate) fn profile(&self, passes: usize) -> Vec<(Cost, f64)> {
+        let picture = vec![0.0; 3 * self.size * self.size];
+        let mut seconds = vec![Vec::with_capacity(passes); self.steps.len()];
+        for _ in 0..passes {
+            let ends: Vec<_> = self.steps.iter().map(|_| AtomicU64::new(0)).collect();
+            let begin = Instant::now();
+            let nanoseconds = |at: Instant| u64::try_from((at - begin).as_nanos()).unwrap_or(u64::MAX);
+            self.run(&picture, &|step| ends[step].store(nanoseconds(Instant::now()), Ordering::Relaxed));
+            let mut before = 0;
+            for (seconds, end) in seconds.iter_mut().zip(ends) {
+                let end = end.into_inner();
+                seconds.push((end - before) as f64 / 1e9);
+                before = end;
+            }
+        }
+        let median = |mut times: Vec<f64>| {
+            times.sort_by(f64::total_cmp);
+            times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
+        };
+        self.steps.iter().map(|step| step.cost.clone()).zip(seconds.into_iter().map(median)).collect()
     }
 }
 
@@ -328,7 +371,7 @@ impl CustomOp1 for &Program {
         let expected = 3 * self.size * self.size;
         match layout.contiguous_offsets() {
             Some((from, to)) if to - from == expected => {
-                let answer = self.run(&data[from..to]);
+                let answer = self.run(&data[from..to], &|_| {});
                 let shape = Shape::from(answer.len());
                 Ok((CpuStorage::F32(answer), shape))
             }
@@ -364,7 +407,7 @@ impl Program {
         step: usize,
         unit: usize,
     ) {
-        let Step { work, units, border } = &self.steps[step];
+        let Step { work, units, border, .. } = &self.steps[step];
         let share = |n: usize| -> Range<usize> { n * unit / units..n * (unit + 1) / units };
         // SAFETY: the caller's promise; ranges lie within what each step's units share out.
         unsafe {
@@ -381,7 +424,7 @@ impl Program {
                 Work::Conv(conv) => {
                     let pixels = conv.output.pixels();
                     if pixels > SMALL_PLANE {
-                        let block = unit * BLOCK..((unit + 1) * BLOCK).min(pixels);
+                        let block = blocks(pixels, *units, unit);
                         conv.run(simd, arena, block, 0..conv.weights.panels(), std::ptr::null());
                     } else {
                         // Panels of one part of the pixels after the other.
@@ -392,14 +435,16 @@ impl Program {
                     }
                 }
                 Work::Depthwise(depthwise) => depthwise.run(simd, arena, scratch, unit, self.weights_after(step, unit)),
-                Work::Grouped(grouped) => grouped.run(arena, share(grouped.output.rows)),
+                Work::Grouped(grouped) => grouped.run(arena, share(grouped.output.channels)),
                 Work::Add { inputs: [a, b], output, epilogue } => {
                     pointwise::add(simd, arena, [a, b], output, *epilogue, share(output.rows));
                 }
                 Work::Scale { inputs: [x, gate], output } => {
                     pointwise::scale(simd, arena, [x, gate], output, share(output.rows));
                 }
-                Work::Mean { input, output } => pointwise::mean(simd, arena, input, output),
+                Work::Mean { input, output } => {
+                    pointwise::mean(simd, arena, input, output, share(input.pixel / S::LANES));
+                }
                 Work::Largest { input, output, size, stride, pad } => {
                     pointwise::largest(simd, arena, [input, output], *size, *stride, *pad, share(output.rows));
                 }
@@ -489,7 +534,10 @@ impl Generic8 for Unit8<'_> {
                     }
                 }
                 Work::Depthwise8(depthwise) => depthwise.run(simd, arena, scratch, unit),
-                Work::Mean8 { input, output, quant } => convert::mean(simd, arena, input, output, quant),
+                Work::Mean8 { input, output, quant } => {
+                    let vectors = share(input.channels.div_ceil(int8::PIXEL));
+                    convert::mean(simd, arena, input, output, quant, vectors);
+                }
                 Work::Quantise { input, output, quant } => {
                     convert::quantise(simd, arena, input, output, quant, share(output.rows));
                 }
@@ -825,6 +873,41 @@ fn place<S: Simd>(
     Ok((layouts, arena))
 }
 
+/// What an operation asks for.
+fn cost(op: &Operation<'_>, layouts: &HashMap<usize, Layout>, bytes: &Bytes) -> Cost {
+    let width = |id: usize| if bytes.contains_key(&id) { 1 } else { size_of::<f32>() };
+    let value = |id: usize| layouts[&id].pixels() * layouts[&id].channels * width(id);
+    // Multiplications and bytes of weights.
+    let layer = |layer: &Layer<'_>, input: usize, output: usize| {
+        let weights = layer.kernel[0] * layer.kernel[1] * layouts[&input].channels / layer.groups * layer.outputs;
+        (weights * layouts[&output].pixels(), weights * width(input))
+    };
+    let (name, layers) = match op {
+        Operation::Conv { layer: l, input, output, .. } => (l.name.to_owned(), vec![layer(l, *input, *output)]),
+        Operation::Pair { wide, input, middle, depthwise, output } => (
+            format!("{} + {}", wide.name, depthwise.name),
+            vec![layer(wide, *input, *middle), layer(depthwise, *middle, *output)],
+        ),
+        Operation::Add { .. } => ("add".to_owned(), Vec::new()),
+        Operation::Scale { .. } => ("scale".to_owned(), Vec::new()),
+        Operation::Mean { .. } => ("mean".to_owned(), Vec::new()),
+        Operation::Largest { .. } => ("max_pool".to_owned(), Vec::new()),
+        Operation::Quantise { .. } => ("to bytes".to_owned(), Vec::new()),
+    };
+    let values = op.inputs().iter().map(|&id| value(id)).sum::<usize>() + value(op.output());
+    Cost {
+        name,
+        multiplications: layers.iter().map(|(multiplications, _)| multiplications).sum(),
+        bytes: values + layers.iter().map(|(_, bytes)| bytes).sum::<usize>(),
+    }
+}
+
+/// The pixels of one of so many units, in whole tiles.
+fn blocks(pixels: usize, units: usize, unit: usize) -> Range<usize> {
+    let begin = |unit: usize| (pixels * unit / units).next_multiple_of(8).min(pixels);
+    begin(unit)..begin(unit + 1)
+}
+
 /// Into how many units the panels of a small plane are shared out.
 fn shares(panels: usize, pixels: usize, threads: usize) -> usize {
     let even = |parts: &usize| (panels * parts).is_multiple_of(threads) || panels * parts >= 8 * threads;
@@ -850,9 +933,13 @@ fn work<S: Simd>(
     let rows = output.rows.min(4 * threads);
     Ok(match op {
         Operation::Conv { layer, input, residual, .. } if layer.groups == 1 => {
-            let conv = dense::<S>(layer, layouts[input], output, residual.map(|id| layouts[&id]), weights)?;
+            let conv = dense::<S>(layer, layouts[input], output, residual.map(|id| layouts[&id]), weights, threads)?;
             let (pixels, panels) = (output.pixels(), conv.weights.panels());
-            let units = if pixels > SMALL_PLANE { pixels.div_ceil(BLOCK) } else { shares(panels, pixels, threads) };
+            let units = if pixels > SMALL_PLANE {
+                pixels.div_ceil(BLOCK).next_multiple_of(threads)
+            } else {
+                shares(panels, pixels, threads)
+            };
             (Work::Conv(conv), units)
         }
         Operation::Conv { layer, input, .. }
@@ -863,7 +950,7 @@ fn work<S: Simd>(
             (Work::Depthwise(Box::new(depthwise)), units)
         }
         Operation::Pair { wide, input, middle, depthwise: layer, .. } => {
-            let producer = dense::<S>(wide, layouts[input], layouts[middle], None, weights)?;
+            let producer = dense::<S>(wide, layouts[input], layouts[middle], None, weights, threads)?;
             let depthwise = depthwise::<S>(layer, layouts[middle], output, Some(producer), weights, threads)?;
             let units = depthwise.units::<S>();
             (Work::Depthwise(Box::new(depthwise)), units)
@@ -883,13 +970,13 @@ fn work<S: Simd>(
                 first_tap,
                 epilogue: epilogue(layer.act),
             };
-            (Work::Grouped(grouped), rows)
+            (Work::Grouped(grouped), threads)
         }
         Operation::Add { inputs, act, .. } => {
             (Work::Add { inputs: inputs.map(|id| layouts[&id]), output, epilogue: epilogue(*act) }, rows)
         }
         Operation::Scale { inputs, .. } => (Work::Scale { inputs: inputs.map(|id| layouts[&id]), output }, rows),
-        Operation::Mean { input, .. } => (Work::Mean { input: layouts[input], output }, 1),
+        Operation::Mean { input, .. } => (Work::Mean { input: layouts[input], output }, threads),
         Operation::Largest { input, size, stride, pad, .. } => {
             let (size, stride, pad) = (*size, *stride, [pad[0], pad[1]]);
             (Work::Largest { input: layouts[input], output, size, stride, pad }, rows)
@@ -928,7 +1015,7 @@ impl Generic8 for Pack8<'_> {
                 self.depthwise::<S>(depthwise, *middle, *id, Some(producer))?
             }
             Operation::Mean { input, .. } => {
-                (Work::Mean8 { input: layouts[input], output, quant: bytes[input].clone() }, 1)
+                (Work::Mean8 { input: layouts[input], output, quant: bytes[input].clone() }, threads)
             }
             _ => return Err(NetworkError::Plan("only a layer or a mean may read bytes".to_owned())),
         })
@@ -1002,11 +1089,14 @@ fn dense<S: Simd>(
     output: Layout,
     residual: Option<Layout>,
     weights: &Named,
+    threads: usize,
 ) -> Result<Conv, NetworkError> {
     let (_, values) = parameter(weights, layer.name, "weight")?;
     let (_, bias) = parameter(weights, layer.name, "bias")?;
     let [kh, kw] = layer.kernel;
     let inputs = input.channels;
+    // A large plane is shared out by pixels.
+    let threads = if output.pixels() > SMALL_PLANE { 1 } else { threads };
     let tap = |ky: usize, kx: usize| {
         (ky as isize - layer.pad[0] as isize) * input.row() as isize
             + (kx as isize - layer.pad[1] as isize) * input.pixel as isize
@@ -1015,10 +1105,10 @@ fn dense<S: Simd>(
     // Where pixels lie close, a row of the filter is one run.
     let (weights, taps, run) = if input.pixel == inputs {
         let of_row = |o: usize, ky: usize, i: usize| weight(o, ky * kw + i / inputs, i % inputs);
-        let packed = Weights::pack::<S>(layer.outputs, kh, kw * inputs, of_row, bias);
+        let packed = Weights::pack::<S>(layer.outputs, kh, kw * inputs, of_row, bias, threads);
         (packed, (0..kh).map(|ky| tap(ky, 0)).collect(), kw * inputs)
     } else {
-        let packed = Weights::pack::<S>(layer.outputs, kh * kw, inputs, weight, bias);
+        let packed = Weights::pack::<S>(layer.outputs, kh * kw, inputs, weight, bias, threads);
         (packed, (0..kh * kw).map(|at| tap(at / kw, at % kw)).collect(), inputs)
     };
     Ok(Conv { input, output, residual, weights, stride: layer.stride, taps, run, epilogue: epilogue(layer.act) })

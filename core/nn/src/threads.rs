@@ -1,11 +1,16 @@
 //! Several threads that walk one list of steps together.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// How often a waiting thread looks before it lets others run: longer than a unit of work lasts.
 const LOOKS: usize = 2_000;
+
+/// How long a helper looks out for the next walk before it sleeps. Pictures come in pairs (a photo and its mirror image), and a sleeper may wake
+/// on the core where the caller computes: it then does nothing until the scheduler moves it, which takes longer than a walk.
+const AWAKE: Duration = Duration::from_micros(500);
 
 /// Threads that sleep between two walks. The caller of a walk takes part in it; whoever comes late, because its core is slow or busy, finds
 /// less to do and is not waited for.
@@ -20,6 +25,8 @@ pub(crate) struct Crew {
 #[derive(Debug, Default)]
 struct Shared {
     gate: Mutex<Gate>,
+    /// How many jobs there have been, so that a helper enters each only once; changed under the gate's lock.
+    jobs: AtomicU64,
     opened: Condvar,
     left: Condvar,
 }
@@ -27,8 +34,6 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Gate {
     job: Option<Job>,
-    /// How many jobs there have been, so that a helper enters each only once.
-    jobs: u64,
     /// Helpers that work at the job.
     inside: usize,
     /// A helper panicked at the job.
@@ -70,16 +75,27 @@ impl Crew {
     /// no two threads have the same `worker` number.
     ///
     /// Each thread begins with a share of its own, the same part of every step, so that it finds in its cache what it wrote; then it helps
-    /// the others, so that a slow core does less.
-    pub(crate) fn walk(&self, units: &[usize], unit: impl Fn(usize, usize, usize) + Sync) {
+    /// the others, so that a slow core does less. `ended(step)` is called by the caller's thread after each step.
+    pub(crate) fn walk(
+        &self,
+        units: &[usize],
+        unit: impl Fn(usize, usize, usize) + Sync,
+        ended: impl Fn(usize) + Sync,
+    ) {
         if self.helpers.is_empty() || self.busy.swap(true, Ordering::Acquire) {
             for (step, &units) in units.iter().enumerate() {
                 (0..units).for_each(|i| unit(0, step, i));
+                ended(step);
             }
             return;
         }
         let list = List::new(units, self.threads());
-        let work = |worker: usize| list.work(worker, |step, i| unit(worker, step, i));
+        let ended = |worker: usize, step: usize| {
+            if worker == 0 {
+                ended(step)
+            }
+        };
+        let work = |worker: usize| list.work(worker, |step, i| unit(worker, step, i), |step| ended(worker, step));
         let visit = Visit::open(self, &work);
         work(0);
         drop(visit);
@@ -107,21 +123,28 @@ impl Shared {
         let mut seen = 0;
         let mut gate = self.gate();
         while !gate.closed {
-            let Some(Job(work)) = gate.job.filter(|_| gate.jobs != seen) else {
+            let jobs = self.jobs.load(Ordering::Relaxed);
+            let Some(Job(work)) = gate.job.filter(|_| jobs != seen) else {
                 gate = self.opened.wait(gate).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            seen = gate.jobs;
+            seen = jobs;
             gate.inside += 1;
             drop(gate);
             // SAFETY: the job is there and `inside` counts this helper, so `Visit` still waits and the work is alive.
-            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| unsafe { (*work)(number) }));
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| unsafe { (*work)(number) }));
             gate = self.gate();
             gate.inside -= 1;
-            gate.broken |= ended.is_err();
+            gate.broken |= outcome.is_err();
             if gate.inside == 0 {
                 self.left.notify_all();
             }
+            drop(gate);
+            let ended = Instant::now();
+            while self.jobs.load(Ordering::Relaxed) == seen && ended.elapsed() < AWAKE {
+                (0..32).for_each(|_| std::hint::spin_loop());
+            }
+            gate = self.gate();
         }
     }
 }
@@ -135,7 +158,7 @@ impl<'a> Visit<'a> {
         let work = unsafe { std::mem::transmute::<&'a (dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work) };
         let mut gate = crew.shared.gate();
         gate.job = Some(Job(work));
-        gate.jobs += 1;
+        crew.shared.jobs.fetch_add(1, Ordering::Relaxed);
         gate.broken = false;
         drop(gate);
         crew.shared.opened.notify_all();
@@ -181,7 +204,7 @@ impl<'a> List<'a> {
     }
 
     /// Takes part from the first step to the last.
-    fn work(&self, worker: usize, unit: impl Fn(usize, usize)) {
+    fn work(&self, worker: usize, unit: impl Fn(usize, usize), ended: impl Fn(usize)) {
         let _guard = BreakOnPanic(&self.broken);
         for (step, (&units, done)) in self.units.iter().zip(&self.done).enumerate() {
             let mut mine = 0;
@@ -211,6 +234,7 @@ impl<'a> List<'a> {
                 }
                 count = done.load(Ordering::Acquire);
             }
+            ended(step);
         }
     }
 }
@@ -237,13 +261,23 @@ mod tests {
             for units in [vec![7, 0, 1, 30, 2], vec![3], vec![]] {
                 let ran: Vec<Vec<AtomicUsize>> =
                     units.iter().map(|&n| (0..n).map(|_| AtomicUsize::new(0)).collect()).collect();
-                crew.walk(&units, |worker, step, i| {
-                    assert!(worker < crew.threads());
-                    for earlier in &ran[..step] {
-                        assert!(earlier.iter().all(|n| n.load(Ordering::Relaxed) == 1));
-                    }
-                    ran[step][i].fetch_add(1, Ordering::Relaxed);
-                });
+                let ended = AtomicUsize::new(0);
+                crew.walk(
+                    &units,
+                    |worker, step, i| {
+                        assert!(worker < crew.threads());
+                        for earlier in &ran[..step] {
+                            assert!(earlier.iter().all(|n| n.load(Ordering::Relaxed) == 1));
+                        }
+                        ran[step][i].fetch_add(1, Ordering::Relaxed);
+                    },
+                    |step| {
+                        let ended = ended.fetch_add(1, Ordering::Relaxed);
+                        assert_eq!(ended, step);
+                        assert!(ran[step].iter().all(|n| n.load(Ordering::Relaxed) == 1));
+                    },
+                );
+                assert_eq!(ended.into_inner(), units.len());
                 assert!(ran.iter().flatten().all(|n| n.load(Ordering::Relaxed) == 1));
             }
         }
@@ -257,9 +291,13 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..200 {
                         let sum = AtomicUsize::new(0);
-                        crew.walk(&[4, 4], |_, step, i| {
-                            sum.fetch_add(10 * step + i, Ordering::Relaxed);
-                        });
+                        crew.walk(
+                            &[4, 4],
+                            |_, step, i| {
+                                sum.fetch_add(10 * step + i, Ordering::Relaxed);
+                            },
+                            |_| {},
+                        );
                         assert_eq!(sum.into_inner(), 52);
                     }
                 });
@@ -271,13 +309,17 @@ mod tests {
     fn a_panic_in_one_thread_does_not_hang_the_others_and_the_crew_goes_on() {
         let crew = Crew::new(3);
         for _ in 0..20 {
-            let walk = || crew.walk(&[3, 3], |_, _, i| assert_ne!(i, 1, "as the test wants"));
+            let walk = || crew.walk(&[3, 3], |_, _, i| assert_ne!(i, 1, "as the test wants"), |_| {});
             assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(walk)).is_err());
         }
         let ran = AtomicUsize::new(0);
-        crew.walk(&[9], |_, _, _| {
-            ran.fetch_add(1, Ordering::Relaxed);
-        });
+        crew.walk(
+            &[9],
+            |_, _, _| {
+                ran.fetch_add(1, Ordering::Relaxed);
+            },
+            |_| {},
+        );
         assert_eq!(ran.into_inner(), 9);
     }
 }

@@ -25,7 +25,7 @@ const SHAPES: [&str; 2] = ["mobilenetv3-large", "resnet18"];
 const RUNS: usize = 5;
 const WARM_UP: usize = 2;
 /// Between turns: threads that wait in a loop for more work have gone to sleep by then.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(120);
 /// New processes for the cold start.
 const STARTS: usize = 7;
 /// How far 32-bit logits may be apart, as a part of the largest logit where that is above 1.

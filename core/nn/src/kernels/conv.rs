@@ -8,6 +8,9 @@ use crate::memory::Floats;
 use crate::simd::Simd;
 use std::ops::Range;
 
+/// Steps of the innermost loop until a second-level cache has answered.
+const SOON: usize = 8;
+
 /// Floats in a cache line.
 const LINE: usize = 16;
 
@@ -37,9 +40,10 @@ impl Weights {
         inputs: usize,
         weight: impl Fn(usize, usize, usize) -> f32,
         bias: &[f32],
+        threads: usize,
     ) -> Self {
         let vectors = outputs.div_ceil(S::LANES);
-        let count = vectors.div_ceil(S::VECTORS);
+        let count = vectors.div_ceil(S::VECTORS).next_multiple_of(threads).min(vectors);
         // As even as can be: 4 vectors are 2 + 2, not 3 + 1.
         let panels: Vec<Panel> = (0..count)
             .map(|i| {
@@ -230,6 +234,7 @@ impl Conv {
                 for k in 0..self.run {
                     for n in 0..N {
                         w[n] = S::load(weights.add(n * S::LANES));
+                        S::prefetch_near(weights.wrapping_add((SOON * N + n) * S::LANES));
                     }
                     weights = weights.add(N * S::LANES);
                     S::prefetch(ahead);

@@ -226,31 +226,31 @@ impl Depthwise {
             match (self.kernel, self.stride) {
                 ([3, 3], 1) => simd.vectorize(
                     #[inline(always)]
-                    || self.loops::<S, 1>(source, arena, rows, vectors, [3, 3]),
+                    || self.loops::<S, 1, 3>(source, arena, rows, vectors),
                 ),
                 ([3, 3], 2) => simd.vectorize(
                     #[inline(always)]
-                    || self.loops::<S, 2>(source, arena, rows, vectors, [3, 3]),
+                    || self.loops::<S, 2, 3>(source, arena, rows, vectors),
                 ),
-                (kernel, _) => simd.vectorize(
+                _ => simd.vectorize(
                     #[inline(always)]
-                    || self.loops::<S, 0>(source, arena, rows, vectors, kernel),
+                    || self.loops::<S, 0, 0>(source, arena, rows, vectors),
                 ),
             }
         }
     }
 
-    /// Inlined with constant sizes for the common filters, so that their loops unroll; `STRIDE` 0 is any.
+    /// With constant sizes for the common filters, so that their loops unroll; 0 is any.
     #[inline(always)]
-    unsafe fn loops<S: Simd, const STRIDE: usize>(
+    unsafe fn loops<S: Simd, const STRIDE: usize, const SIDE: usize>(
         &self,
         source: Source,
         arena: *mut f32,
         rows: Range<usize>,
         vectors: Range<usize>,
-        kernel: [usize; 2],
     ) {
         let stride = if STRIDE == 0 { self.stride } else { STRIDE };
+        let kernel = if SIDE == 0 { self.kernel } else { [SIDE; 2] };
         let taps = kernel[0] * kernel[1];
         for (v, vector) in vectors.enumerate() {
             for (i, y) in rows.clone().enumerate() {
@@ -262,11 +262,11 @@ impl Depthwise {
                     let to = arena.add(self.output.origin() + y * self.output.row() + vector * S::LANES);
                     let mut x = 0;
                     while x + 4 <= self.output.columns {
-                        self.pixels::<S, 4>(Source { first: from, ..source }, to, x, filter, bias, kernel, stride);
+                        self.pixels::<S, STRIDE, SIDE, 4>(Source { first: from, ..source }, to, x, filter, bias);
                         x += 4;
                     }
                     while x < self.output.columns {
-                        self.pixels::<S, 1>(Source { first: from, ..source }, to, x, filter, bias, kernel, stride);
+                        self.pixels::<S, STRIDE, SIDE, 1>(Source { first: from, ..source }, to, x, filter, bias);
                         x += 1;
                     }
                 }
@@ -275,18 +275,17 @@ impl Depthwise {
     }
 
     #[allow(clippy::needless_range_loop, reason = "as in conv.rs: indices keep the array in registers")]
-    #[allow(clippy::too_many_arguments, reason = "the innermost loop's registers")]
     #[inline(always)]
-    unsafe fn pixels<S: Simd, const N: usize>(
+    unsafe fn pixels<S: Simd, const STRIDE: usize, const SIDE: usize, const N: usize>(
         &self,
         source: Source,
         to: *mut f32,
         x: usize,
         filter: *const f32,
         bias: S::V,
-        [kh, kw]: [usize; 2],
-        stride: usize,
     ) {
+        let stride = if STRIDE == 0 { self.stride } else { STRIDE };
+        let [kh, kw] = if SIDE == 0 { self.kernel } else { [SIDE; 2] };
         // SAFETY: the caller's promise.
         unsafe {
             let from = source.first.add(x * stride * source.pixel);

@@ -13,7 +13,7 @@ use crate::simd::Simd;
 
 /// Planes up to this many pixels are shared out by output channels, larger ones by pixels: few pixels make few blocks, and weights then
 /// outweigh the picture.
-pub(crate) const SMALL_PLANE: usize = 512;
+pub(crate) const SMALL_PLANE: usize = 128;
 
 /// What is done to a sum before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -83,15 +83,15 @@ pub(crate) unsafe fn scale<S: Simd>(
     );
 }
 
-/// The mean of each channel over the plane.
+/// The mean over the plane of each channel of the vectors `vectors`.
 ///
 /// # Safety
 /// As [`add`].
-pub(crate) unsafe fn mean<S: Simd>(simd: S, arena: *mut f32, input: &Layout, output: &Layout) {
+pub(crate) unsafe fn mean<S: Simd>(simd: S, arena: *mut f32, input: &Layout, output: &Layout, vectors: Range<usize>) {
     simd.vectorize(
         #[inline(always)]
         || {
-            for c in (0..input.pixel).step_by(S::LANES) {
+            for c in vectors.map(|vector| vector * S::LANES) {
                 // SAFETY: the caller's promise; a pixel is whole vectors.
                 unsafe {
                     let mut sum = S::splat(0.0);
@@ -166,16 +166,16 @@ pub(crate) struct Grouped {
 }
 
 impl Grouped {
-    /// Computes the output rows `rows`.
+    /// Computes the output channels `channels`.
     ///
     /// # Safety
     /// As [`add`].
-    pub(crate) unsafe fn run(&self, arena: *mut f32, rows: Range<usize>) {
+    pub(crate) unsafe fn run(&self, arena: *mut f32, channels: Range<usize>) {
         let (inputs, outputs) = (self.input.channels / self.groups, self.output.channels / self.groups);
         let [kh, kw] = self.kernel;
-        for y in rows {
+        for y in 0..self.output.rows {
             for x in 0..self.output.columns {
-                for o in 0..self.output.channels {
+                for o in channels.clone() {
                     let mut sum = self.bias[o];
                     for i in 0..inputs {
                         for (ky, kx) in (0..kh).flat_map(|ky| (0..kw).map(move |kx| (ky, kx))) {

@@ -67,6 +67,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn prefetch_near(line: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
+    }
+    #[inline(always)]
     unsafe fn prefetch(line: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(line.cast()) }
     }

@@ -13,6 +13,8 @@ pub(crate) mod int8;
 mod neon;
 mod portable;
 
+use std::time::Instant;
+
 /// Vector operations of one instruction set on 32-bit floats.
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// A vector register.
@@ -38,6 +40,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
     /// Asks for a cache line that will be read later. Any address will do: a wrong one costs nothing but the request.
     unsafe fn prefetch(_line: *const f32) {}
+    /// The same for a line that will be read very soon: into the first-level cache.
+    unsafe fn prefetch_near(_line: *const f32) {}
 }
 
 /// An instruction set that this processor has.
@@ -100,4 +104,52 @@ pub(crate) fn dispatch<W: Generic>(isa: Isa, work: W) -> W::Output {
         Isa::Neon => work.run(neon::Neon),
         _ => work.run(portable::Portable),
     }
+}
+
+/// Multiplications with additions a second that one core reaches when nothing but its registers is touched: what no kernel can beat.
+/// Takes about `seconds`. No I/O.
+#[must_use]
+pub fn peak(isa: Isa, seconds: f64) -> f64 {
+    struct Peak(f64);
+    impl Generic for Peak {
+        type Output = f64;
+        fn run<S: Simd>(self, simd: S) -> f64 {
+            const ROUNDS: usize = 10_000;
+            /// Enough sums that none waits for itself.
+            const SUMS: usize = 12;
+            let begin = Instant::now();
+            let mut rounds = 0;
+            let mut fastest = f64::INFINITY;
+            while begin.elapsed().as_secs_f64() < self.0 || rounds == 0 {
+                let start = Instant::now();
+                // Different, so that no two sums are computed as one.
+                let starts: [f32; SUMS] = std::hint::black_box(std::array::from_fn(|i| i as f32));
+                // SAFETY: register operations of an instruction set that the token stands for; `store` writes one whole vector.
+                let sums = simd.vectorize(
+                    #[inline(always)]
+                    || unsafe {
+                        let (a, b) = (S::splat(0.5), S::splat(starts[1]));
+                        let mut sums = starts.map(|x| S::splat(x));
+                        for _ in 0..ROUNDS {
+                            for sum in &mut sums {
+                                *sum = S::fma(a, *sum, b);
+                            }
+                        }
+                        let mut all = S::splat(0.0);
+                        for sum in sums {
+                            all = S::add(all, sum);
+                        }
+                        let mut total = [0.0; 64];
+                        S::store(total.as_mut_ptr(), all);
+                        total
+                    },
+                );
+                std::hint::black_box(sums);
+                fastest = fastest.min(start.elapsed().as_secs_f64());
+                rounds += 1;
+            }
+            (ROUNDS * SUMS * S::LANES) as f64 / fastest
+        }
+    }
+    dispatch(isa, Peak(seconds))
 }

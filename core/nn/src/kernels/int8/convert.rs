@@ -90,12 +90,19 @@ pub(crate) unsafe fn quantise<S: Simd8>(
 ///
 /// # Safety
 /// As [`quantise`].
-pub(crate) unsafe fn mean<S: Simd8>(simd: S, arena: *mut f32, from: &Layout, to: &Layout, quant: &Quant) {
+pub(crate) unsafe fn mean<S: Simd8>(
+    simd: S,
+    arena: *mut f32,
+    from: &Layout,
+    to: &Layout,
+    quant: &Quant,
+    vectors: Range<usize>,
+) {
     simd.vectorize(
         #[inline(always)]
         || {
             let pixels = from.pixels() as f32;
-            for c in (0..from.channels).step_by(PIXEL) {
+            for c in vectors.map(|vector| vector * PIXEL) {
                 let mut sums = [0i32; PIXEL];
                 for y in 0..from.rows {
                     for x in 0..from.columns {
