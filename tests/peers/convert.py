@@ -26,6 +26,8 @@ from graph import Graph
 
 CALIBRATION, HELD_OUT = 100, 100
 """Pictures that fit the 8-bit ranges, and other ones on which agreement is measured."""
+MARGIN = 1.15
+"""How far past what the pictures reach our bytes reach, as in models/training/ranges.py."""
 HERE = Path(__file__).resolve().parent
 PHOTO = (4000, 3000)
 """A phone's 12 megapixels; the file is stored sideways, as phones do."""
@@ -55,6 +57,7 @@ def main() -> None:
     pictures[CALIBRATION:].tofile(folder / "pictures.f32")
     in_32_bit(graph, folder)
     in_8_bit(folder, pictures[:CALIBRATION])
+    ours_in_8_bit(graph, folder, pictures[:CALIBRATION])
     stamp.write_text(state)
 
 
@@ -181,6 +184,39 @@ def in_8_bit(folder: Path, pictures: np.ndarray) -> None:
     samples = [{"input": np.ascontiguousarray(p.transpose(1, 2, 0))[None]} for p in pictures]
     ranges = tool.calibrate({"serving_default": samples})
     tool.quantize(ranges).export_model(str(folder / "model.int8.tflite"), overwrite=True)
+
+
+def ours_in_8_bit(graph: Graph, folder: Path, pictures: np.ndarray) -> None:
+    """The weights with every value's range beside them, found as models/training/ranges.py finds them in training pictures."""
+    import onnx
+    import onnxruntime
+    from safetensors.numpy import load_file, save_file
+
+    eligible = [
+        value
+        for value, (node, pooled) in enumerate(zip(graph.nodes, graph.pool_first().nodes, strict=True), 1)
+        if {node["op"], pooled["op"]} <= {"conv", "add"} and value not in graph.outputs.values()
+    ]
+    model = onnx.load(str(folder / "model.onnx"))
+    model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(f"v{value}") for value in eligible)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    low, high, mean = (dict.fromkeys([0, *eligible], 0.0) for _ in range(3))
+    for picture in pictures:
+        found = session.run([f"v{value}" for value in eligible], {"input": picture[None]})
+        for value, numbers in zip([0, *eligible], [picture[None], *found], strict=True):
+            flat = numbers[0].reshape(numbers.shape[1], -1)
+            low[value] = np.minimum(low[value], flat.min(1))
+            high[value] = np.maximum(high[value], flat.max(1))
+            mean[value] += flat.mean(1) / len(pictures)
+    ranges = {f"int8.{v}": np.stack([MARGIN * low[v], MARGIN * high[v], mean[v]]) for v in eligible}
+    if (folder / "manifest.json").exists():
+        # A pixel's own 256 steps.
+        rule = manifest(folder)["input"]
+        low[0], high[0] = ((np.array([end] * 3) - rule["mean"]) / rule["std"] for end in (0, 1))
+    ranges["int8.0"] = np.stack([low[0], high[0], mean[0]])
+    weights = load_file(str(folder / "weights.safetensors"))
+    weights |= {name: np.ascontiguousarray(value, np.float16) for name, value in ranges.items()}
+    save_file(weights, str(folder / "weights.int8.safetensors"))
 
 
 if __name__ == "__main__":

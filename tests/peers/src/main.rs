@@ -101,15 +101,19 @@ fn load(peer: &str, folder: &Path, size: usize, threads: usize) -> Outcome<Model
         return tract(folder, size, threads);
     }
     let description = fs::read_to_string(folder.join("network.json"))?;
-    let weights = fs::read(folder.join("weights.safetensors"))?;
+    let weights = |file| fs::read(folder.join(file));
     Ok(match peer {
         "ours" | "ours-int8" => {
-            let precision = if peer == "ours" { Precision::Float } else { Precision::Int8 };
+            let (file, precision) = match peer {
+                "ours" => ("weights.safetensors", Precision::Float),
+                _ => ("weights.int8.safetensors", Precision::Int8),
+            };
+            let weights = weights(file)?;
             let network = Network::with(&description, &weights, size, Isa::detect(), threads, precision)?;
             Box::new(move |input| Ok(network.forward(input.tensor()?.to_vec())?.logits))
         }
         "candle" => {
-            let network = candle::Network::new(&description, &weights)?;
+            let network = candle::Network::new(&description, &weights("weights.safetensors")?)?;
             Box::new(move |input| network.forward(input.tensor()?, size))
         }
         _ => return Err(format!("no peer {peer}").into()),
