@@ -7,9 +7,12 @@ use std::process::Command;
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Runs a program to its end; an error when it cannot be started or fails.
+/// Runs a program to its end, its texts in UTF-8 whatever the machine's language; an error when it cannot be started or fails.
 pub(crate) fn run(command: &mut Command) -> Outcome<()> {
-    let status = command.status().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+    let status = command
+        .env("LC_ALL", "C.UTF-8")
+        .status()
+        .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
     if status.success() { Ok(()) } else { Err(format!("{} failed: {status}", command.get_program().display()).into()) }
 }
 
@@ -37,5 +40,8 @@ pub(crate) fn programs(wanted: &[(&str, &str)]) -> Outcome<()> {
 /// Installs Debian packages.
 pub(crate) fn install(packages: &[&str]) -> Outcome<()> {
     run(Command::new("apt-get").args(["update", "-qq"]))?;
-    run(Command::new("apt-get").args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages))
+    run(Command::new("apt-get")
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .args(["install", "-y", "-qq", "--no-install-recommends"])
+        .args(packages))
 }

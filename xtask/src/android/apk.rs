@@ -30,9 +30,9 @@ pub(super) fn pack(shell: &Shell) -> Outcome<()> {
     fs::copy(shell.resource_apk(), &unaligned)?;
     run(Command::new("zip").current_dir(&staging).args(["-q", "-r"]).arg(&unaligned).arg("."))?;
     let apk = shell.out.join("barefoot-debug.apk");
-    // -p: native libraries on page borders, so that Android can map them from the APK.
-    run(Command::new("zipalign").args(["-f", "-p", "4"]).arg(&unaligned).arg(&apk))?;
+    run(Command::new("zipalign").args(["-f", "4"]).arg(&unaligned).arg(&apk))?;
     sign(&shell.out, &apk)?;
+    check(&apk)?;
     let bytes = fs::metadata(&apk)?.len();
     crate::say(&format!("{} ({bytes} bytes)", apk.display()));
     if !with_core {
@@ -56,7 +56,7 @@ fn dex(shell: &Shell, staging: &Path) -> Outcome<()> {
     }
     run(Command::new("java")
         .args(["-Xmx2g", "-cp"])
-        .arg(shell.tools.dx())
+        .arg(env::join_paths(shell.tools.dx()?)?)
         .args(["com.android.dx.command.Main", "--dex", "--multi-dex"])
         .arg(format!("--min-sdk-version={MIN_SDK}"))
         .arg(format!("--output={}", staging.display()))
@@ -89,7 +89,23 @@ fn sign(out: &Path, apk: &Path) -> Outcome<()> {
     run(Command::new("apksigner")
         .args(["sign", "--min-sdk-version", MIN_SDK, "--ks-pass", &format!("pass:{KEY_WORD}"), "--ks"])
         .arg(&store)
-        .arg(apk))?;
+        .arg(apk))
+}
+
+/// Reads the APK as a phone would: its signature, its files, its manifest and its texts in both languages.
+fn check(apk: &Path) -> Outcome<()> {
     run(Command::new("apksigner").args(["verify", "--min-sdk-version", MIN_SDK]).arg(apk))?;
-    Ok(())
+    reads(apk, &["list"], &["classes.dex", "lib/arm64-v8a/libjnidispatch.so", "lib/armeabi-v7a/libjnidispatch.so"])?;
+    let activity = "launchable-activity: name='org.barefoot.app.MainActivity'";
+    reads(apk, &["dump", "badging"], &[activity, "application-label:'Barefoot'", "application-label-zh:'乡医皮肤助手'"])
+}
+
+/// aapt finds these texts in the APK.
+fn reads(apk: &Path, question: &[&str], answers: &[&str]) -> Outcome<()> {
+    let output = Command::new("aapt").args(question).arg(apk).output()?;
+    let found = String::from_utf8_lossy(&output.stdout);
+    match answers.iter().find(|answer| !found.contains(*answer)) {
+        Some(missing) => Err(format!("{} lacks {missing}", apk.display()).into()),
+        None => Ok(()),
+    }
 }

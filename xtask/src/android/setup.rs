@@ -8,7 +8,7 @@ use std::process::Command;
 
 /// JNA's native part for the phone's processors; the same version as in android/pom.xml.
 const JNA_AAR: &str = "net.java.dev.jna:jna:5.17.0:aar";
-/// Programs, and the Debian packages that bring them. The screens' Chinese is drawn with Noto's font.
+/// Programs, and the Debian packages that bring them.
 const PROGRAMS: [(&str, &str); 5] = [
     ("aapt2", "aapt"),
     ("zipalign", "zipalign"),
@@ -16,10 +16,8 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("javac", "default-jdk-headless"),
     ("zip", "zip"),
 ];
-/// The last Debian release with dx, the compiler to dex that needs no Google repository.
-const DX_RELEASE: &str = "bullseye";
-/// dx itself.
-const DX: &str = "dalvik-exchange";
+/// Android's older compiler to dex; its successor d8 lies in Google's Maven repository alone.
+const DX: &str = "com.jakewharton.android.repackaged:dalvik-dx:9.0.0_r3";
 
 /// Where the fetched parts lie.
 pub(super) struct Tools {
@@ -43,8 +41,8 @@ impl Tools {
     }
 
     /// dx.
-    pub(super) fn dx(&self) -> PathBuf {
-        self.folder.join("dx/usr/share/java/com.android.dx.jar")
+    pub(super) fn dx(&self) -> Outcome<Vec<PathBuf>> {
+        files(&self.folder.join("dx"), "jar")
     }
 }
 
@@ -67,7 +65,6 @@ pub(super) fn setup() -> Outcome<()> {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
     maven(&folder, &pom)?;
-    dx(&folder)?;
     Ok(fs::write(stamp, wanted)?)
 }
 
@@ -80,41 +77,11 @@ fn maven(folder: &Path, pom: &Path) -> Outcome<()> {
             .arg(format!("-DoutputDirectory={}", out.display())))
     };
     goal("dependency:copy-dependencies", "-Dmdep.useSubDirectoryPerScope=true".to_owned(), &folder.join("libraries"))?;
+    goal("dependency:copy", format!("-Dartifact={DX}"), &folder.join("dx"))?;
     let aar = folder.join("aar");
     goal("dependency:copy", format!("-Dartifact={JNA_AAR}"), &aar)?;
     let jna = folder.join("jna");
     fs::create_dir_all(&jna)?;
     // An AAR is a zip file, and so jar can unpack it.
     run(Command::new("jar").current_dir(jna).arg("xf").args(files(&aar, "aar")?))
-}
-
-/// dx from a Debian release that may not be this machine's: apt with folders of its own, so that nothing is installed.
-fn dx(folder: &Path) -> Outcome<()> {
-    let apt = folder.join("apt");
-    for sub in ["state/lists/partial", "cache/archives/partial"] {
-        fs::create_dir_all(apt.join(sub))?;
-    }
-    let sources = apt.join("sources.list");
-    let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
-    fs::write(&sources, format!("deb [signed-by={keys}] {} {DX_RELEASE} main\n", bindings::mirror()?))?;
-    let apt_get = |arguments: &[&str]| {
-        run(Command::new("apt-get")
-            .current_dir(&apt)
-            .arg("-qq")
-            .arg("-o")
-            .arg(format!("Dir::State={}", apt.join("state").display()))
-            .arg("-o")
-            .arg(format!("Dir::Cache={}", apt.join("cache").display()))
-            .arg("-o")
-            .arg(format!("Dir::Etc::sourcelist={}", sources.display()))
-            .args(["-o", "Dir::Etc::sourceparts=/dev/null", "-o", "Dir::State::status=/dev/null"])
-            .args(["-o", "APT::Sandbox::User=root"])
-            .args(arguments))
-    };
-    apt_get(&["update"])?;
-    apt_get(&["download", DX])?;
-    for package in files(&apt, "deb")? {
-        run(Command::new("dpkg").arg("-x").arg(package).arg(folder.join("dx")))?;
-    }
-    Ok(())
 }

@@ -21,12 +21,14 @@ fn wanted() -> String {
 }
 
 pub(super) fn setup() -> Outcome<()> {
+    // Needed at every run; the cache may outlive the machine.
+    programs(&[("java", "default-jre-headless")])?;
     let folder = folder()?;
     let stamp = folder.join("fetched");
     if fs::read_to_string(&stamp).is_ok_and(|fetched| fetched == wanted()) {
         return Ok(());
     }
-    programs(&[("java", "default-jre-headless"), ("mvn", "maven"), ("npm", "npm")])?;
+    programs(&[("mvn", "maven"), ("npm", "npm")])?;
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
     run(Command::new("npm").args(["pack", "--silent", COMPILER]).current_dir(&folder))?;

@@ -9,7 +9,6 @@ mod swift;
 
 pub(crate) use kotlin::{kotlin, kotlinc};
 pub(crate) use size::size;
-pub(crate) use swift::mirror;
 
 use crate::tools::{Outcome, run};
 use std::env;

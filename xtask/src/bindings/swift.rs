@@ -1,13 +1,15 @@
 //! Swift on Linux: Debian's toolchain in a folder of its own (2.7 GB), entered by chroot in a mount namespace that ends with the command.
 
 use super::{copy, generate, library, stage};
-use crate::tools::{Outcome, cache, programs, run};
+use crate::tools::{Outcome, cache, install, programs, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The Debian release whose Swift is 6.0.3.
 const RELEASE: &str = "trixie";
+/// What debootstrap checks that release by; Ubuntu has it in a package.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const PACKAGES: [&str; 4] = ["swiftlang", "libc6-dev", "libstdc++-14-dev", "gcc"];
 
 pub(super) fn system() -> Outcome<PathBuf> {
@@ -16,10 +18,15 @@ pub(super) fn system() -> Outcome<PathBuf> {
 
 pub(super) fn setup() -> Outcome<()> {
     let root = system()?;
-    if root.join("usr/bin/swift").exists() {
+    let stamp = root.join("ready");
+    let wanted = PACKAGES.join(" ");
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
     programs(&[("debootstrap", "debootstrap"), ("unshare", "util-linux")])?;
+    if !Path::new(KEYRING).exists() {
+        install(&["debian-archive-keyring"])?;
+    }
     if run(Command::new("unshare").args(["--mount", "true"])).is_err() {
         return Err(
             "Swift lives in a Debian folder of its own, which only root can make and enter: run this as root, or in a \
@@ -30,7 +37,7 @@ pub(super) fn setup() -> Outcome<()> {
     // debootstrap removes its own folder when it is done.
     if !root.join("usr/bin/apt-get").exists() || root.join("debootstrap").exists() {
         let _ = fs::remove_dir_all(&root);
-        run(Command::new("debootstrap").args(["--variant=minbase", RELEASE]).arg(&root).arg(mirror()?))?;
+        run(Command::new("debootstrap").args(["--variant=minbase", RELEASE]).arg(&root).arg(mirror()))?;
     }
     // What reaches the mirror from here must reach it from inside.
     copy(Path::new("/etc/apt/apt.conf.d"), &root.join("etc/apt/apt.conf.d"))?;
@@ -39,23 +46,24 @@ pub(super) fn setup() -> Outcome<()> {
         &root,
         None,
         &format!(
-            "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {} && apt-get clean",
-            PACKAGES.join(" ")
+            "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {wanted} && apt-get clean"
         ),
-    )
+    )?;
+    Ok(fs::write(stamp, wanted)?)
 }
 
-/// The mirror that this machine's own apt uses.
-pub(crate) fn mirror() -> Outcome<String> {
-    let new = fs::read_to_string("/etc/apt/sources.list.d/debian.sources").unwrap_or_default();
-    let old = fs::read_to_string("/etc/apt/sources.list").unwrap_or_default();
-    let named = new.lines().find_map(|line| line.strip_prefix("URIs:"));
-    let listed = || {
-        old.lines()
-            .find(|line| line.starts_with("deb "))
-            .and_then(|line| line.split_whitespace().find(|word| word.contains("://")))
-    };
-    Ok(named.or_else(listed).ok_or("apt names no Debian mirror")?.trim().to_owned())
+/// The Debian mirror that this machine's own apt uses; Debian's own where apt names none, as on Ubuntu.
+fn mirror() -> String {
+    let read = |name: &str| fs::read_to_string(Path::new("/etc/apt").join(name)).unwrap_or_default();
+    let new = read("sources.list.d/debian.sources");
+    let old = read("sources.list");
+    let lines = new.lines().filter(|line| line.starts_with("URIs:"));
+    lines
+        .chain(old.lines().filter(|line| line.starts_with("deb ")))
+        .flat_map(str::split_whitespace)
+        .find(|word| word.starts_with("http") && word.trim_end_matches('/').ends_with("/debian"))
+        .unwrap_or("http://deb.debian.org/debian")
+        .to_owned()
 }
 
 /// Runs a shell line inside, with `/proc` (the compiler finds its own libraries by it) and one folder of ours as `/work`.
