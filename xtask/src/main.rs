@@ -7,6 +7,7 @@ mod bindings;
 mod inference;
 mod knowledge;
 mod sample;
+mod sanitize;
 mod setup;
 mod tools;
 
@@ -33,6 +34,7 @@ cargo xtask bench inference [--pack DIR...] [--threads 1,2] [--rounds N] [--peer
 cargo xtask setup peers          install and build those engines
 cargo xtask setup arm            install qemu, the cross linker and Rust's library for ARM
 cargo xtask test arm             core/nn under qemu on two processors; checked for Android and iOS
+cargo xtask test sanitize        core/nn's unsafe code under AddressSanitizer
 cargo xtask setup [NAME...]      install into the cache: the servers that the tests of sync need (fhir, tus, oidc; without a name,
                                  these three), the tools of a language (kotlin, swift, python, android)";
 
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::run(&[]),
         ["setup", ref names @ ..] => names.iter().try_for_each(|name| set_up(name)),
         ["test", "arm"] => arm::test(),
+        ["test", "sanitize"] => sanitize::test(),
         ["test", "android"] => android::test(),
         ["android"] => android::pack(),
         ["test", language] => bindings::test(language),
