@@ -22,7 +22,8 @@ package=bindings/swift
 made=$out/bindings/ios-framework
 
 for target in "${targets[@]}"; do
-  cargo build --locked --release -p barefoot-ffi --target "$target"
+  # Optimised across crates, which cargo leaves out for a package that is also a plain library.
+  cargo rustc --locked --release -p barefoot-ffi --lib --crate-type staticlib --target "$target" -- -C lto=fat
 done
 
 # The generator reads the symbols of a library of this machine: the interface is the same.

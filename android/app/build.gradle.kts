@@ -61,7 +61,8 @@ val coreForPhones by tasks.registering(Exec::class) {
     environment("RUSTFLAGS", "-C link-arg=-Wl,-z,max-page-size=16384")
     commandLine(
         "cargo", "ndk", "--platform", "26", "-t", "arm64-v8a", "-t", "armeabi-v7a",
-        "-o", libraries.get().asFile.path, "build", "--release", "--locked", "-p", "barefoot-ffi",
+        "-o", libraries.get().asFile.path, "rustc", "--release", "--locked", "-p", "barefoot-ffi",
+        "--lib", "--crate-type", "cdylib", "--", "-C", "lto=fat",
     )
 }
 

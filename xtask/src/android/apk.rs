@@ -1,7 +1,7 @@
 //! The shell as a signed APK: dex, native libraries, alignment, signature with a key made on the fly.
 
 use super::{MIN_SDK, Shell};
-use crate::bindings::kotlin;
+use crate::bindings::{LINKED_AS_ONE, kotlin};
 use crate::tools::{Outcome, run};
 use std::env;
 use std::fs;
@@ -75,7 +75,11 @@ fn core_for_phones(into: &Path) -> Outcome<bool> {
     }
     // Android 15 phones may have pages of 16 KB.
     ndk.env("RUSTFLAGS", "-C link-arg=-Wl,-z,max-page-size=16384");
-    run(ndk.arg("-o").arg(into).args(["build", "--release", "--locked", "-p", "barefoot-ffi"]))?;
+    run(ndk
+        .arg("-o")
+        .arg(into)
+        .args(["rustc", "--release", "--locked", "-p", "barefoot-ffi", "--lib"])
+        .args(LINKED_AS_ONE))?;
     Ok(true)
 }
 

@@ -8,7 +8,7 @@ mod size;
 mod swift;
 
 pub(crate) use kotlin::{kotlin, kotlinc};
-pub(crate) use size::size;
+pub(crate) use size::{LINKED_AS_ONE, size};
 
 use crate::tools::{Outcome, run};
 use std::env;
