@@ -33,7 +33,7 @@ struct Panel {
 }
 
 impl Weights {
-    /// Packs `weight(output, tap, input channel)`.
+    /// Packs `weight(output, tap, input channel)`, in a number of panels that `threads` share evenly.
     pub(crate) fn pack<S: Simd>(
         outputs: usize,
         taps: usize,

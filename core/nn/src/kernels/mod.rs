@@ -12,7 +12,7 @@ pub(crate) mod pointwise;
 use crate::simd::Simd;
 
 /// Planes up to this many pixels are shared out by output channels, larger ones by pixels: few pixels make few blocks, and weights then
-/// outweigh the picture.
+/// outweigh the picture. Under 14 x 14, where each of two cores would else wait for what the other has written (docs/inference.md).
 pub(crate) const SMALL_PLANE: usize = 128;
 
 /// What is done to a sum before it is stored.
