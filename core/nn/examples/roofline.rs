@@ -32,13 +32,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let _ = network.profile(PASSES / 4);
     let steps = network.profile(PASSES);
     let (peak, read) = (peak(isa, 0.2) * threads as f64, reading() * threads as f64);
-    let total: f64 = steps.iter().map(|step| step.seconds).sum();
+    let total: f64 = steps.iter().map(|(_, seconds)| seconds).sum();
     let mut out = io::stdout().lock();
     writeln!(out, "{isa:?}, {threads} threads: at most {:.0} GFLOP/s, {:.0} GB/s", 2e-9 * peak, 1e-9 * read)?;
     writeln!(out, "| step | ms | of all | GFLOP/s | of peak | GB/s | roof ms | roof / time |")?;
     writeln!(out, "|---|---|---|---|---|---|---|---|")?;
     let mut roofs = 0.0;
-    for step in &steps {
+    for (step, seconds) in &steps {
         let (sums, bytes) = (step.multiplications as f64, step.bytes as f64);
         let roof = (sums / peak).max(bytes / read);
         roofs += roof;
@@ -46,13 +46,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             out,
             "| {} | {:.3} | {:.1} % | {:.1} | {:.0} % | {:.1} | {:.3} | {:.2} |",
             step.name,
-            1e3 * step.seconds,
-            100.0 * step.seconds / total,
-            2e-9 * sums / step.seconds,
-            100.0 * sums / step.seconds / peak,
-            1e-9 * bytes / step.seconds,
+            1e3 * seconds,
+            100.0 * seconds / total,
+            2e-9 * sums / seconds,
+            100.0 * sums / seconds / peak,
+            1e-9 * bytes / seconds,
             1e3 * roof,
-            roof / step.seconds,
+            roof / seconds,
         )?;
     }
     writeln!(out, "| all | {:.3} | | | | | {:.3} | {:.2} |", 1e3 * total, 1e3 * roofs, roofs / total)?;

@@ -12,9 +12,10 @@ mod simd;
 mod threads;
 
 pub use plan::{Activation, Node, Outputs, Plan};
+pub use program::Cost;
 pub use simd::{Isa, peak};
 
-use program::{Cost, Named, Program};
+use program::{Named, Program};
 
 use candle_core::{DType, Device, Tensor, safetensors};
 
@@ -52,19 +53,6 @@ pub enum Precision {
     Float,
     /// 8-bit whole numbers wherever the weights file holds a value's range, floats elsewhere.
     Int8,
-}
-
-/// What one step of a pass asks for and takes ([`Network::profile`]).
-#[derive(Debug, Clone)]
-pub struct StepTime {
-    /// The layers that it computes, joined by ` + `, or what else it does.
-    pub name: String,
-    /// Multiplications, each with its addition.
-    pub multiplications: usize,
-    /// Bytes of the values that it reads and writes and of its weights, each counted once.
-    pub bytes: usize,
-    /// Median time, in seconds.
-    pub seconds: f64,
 }
 
 /// A network ready to run on the CPU, lowered for one picture size. Cheap to share between threads; a forward pass does no I/O.
@@ -133,13 +121,10 @@ impl Network {
         Ok(Answer { logits, features, map: pixels, map_shape: (map.rows, map.columns, map.channels) })
     }
 
-    /// The steps of a pass in running order, timed over `passes`. No I/O.
+    /// The steps of a pass in running order with their seconds: medians of `passes`. No I/O.
     #[must_use]
-    pub fn profile(&self, passes: usize) -> Vec<StepTime> {
-        let steps = self.program.profile(passes).into_iter();
-        steps
-            .map(|(Cost { name, multiplications, bytes }, seconds)| StepTime { name, multiplications, bytes, seconds })
-            .collect()
+    pub fn profile(&self, passes: usize) -> Vec<(Cost, f64)> {
+        self.program.profile(passes)
     }
 
     /// Bytes that a pass needs beside the weights.

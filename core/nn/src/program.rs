@@ -60,15 +60,15 @@ struct Step {
     cost: Cost,
 }
 
-/// What a step is called and asks for, for [`Program::profile`].
+/// What a step of a pass is called and asks for ([`crate::Network::profile`]).
 #[derive(Debug, Clone)]
-pub(crate) struct Cost {
-    /// Its layers, or what it does.
-    pub(crate) name: String,
-    /// Multiplications.
-    pub(crate) multiplications: usize,
-    /// Bytes of the values that it reads and writes and of its weights, each once.
-    pub(crate) bytes: usize,
+pub struct Cost {
+    /// The layers that it computes, joined by ` + `, or what else it does.
+    pub name: String,
+    /// Multiplications, each with its addition.
+    pub multiplications: usize,
+    /// Bytes of the values that it reads and writes and of its weights, each counted once.
+    pub bytes: usize,
 }
 
 #[derive(Debug)]

@@ -240,7 +240,12 @@ impl Depthwise {
         }
     }
 
-    /// With constant sizes for the common filters, so that their loops unroll; 0 is any.
+    /// Stride and sides of the filter: constants for the common ones, so that loops over them unroll; 0 is any.
+    #[inline(always)]
+    fn filter<const STRIDE: usize, const SIDE: usize>(&self) -> (usize, [usize; 2]) {
+        (if STRIDE == 0 { self.stride } else { STRIDE }, if SIDE == 0 { self.kernel } else { [SIDE; 2] })
+    }
+
     #[inline(always)]
     unsafe fn loops<S: Simd, const STRIDE: usize, const SIDE: usize>(
         &self,
@@ -249,9 +254,8 @@ impl Depthwise {
         rows: Range<usize>,
         vectors: Range<usize>,
     ) {
-        let stride = if STRIDE == 0 { self.stride } else { STRIDE };
-        let kernel = if SIDE == 0 { self.kernel } else { [SIDE; 2] };
-        let taps = kernel[0] * kernel[1];
+        let (stride, [kh, kw]) = self.filter::<STRIDE, SIDE>();
+        let taps = kh * kw;
         for (v, vector) in vectors.enumerate() {
             for (i, y) in rows.clone().enumerate() {
                 // SAFETY: the caller's promise; vectors past the channels are padding inside of the pixel.
@@ -284,8 +288,7 @@ impl Depthwise {
         filter: *const f32,
         bias: S::V,
     ) {
-        let stride = if STRIDE == 0 { self.stride } else { STRIDE };
-        let [kh, kw] = if SIDE == 0 { self.kernel } else { [SIDE; 2] };
+        let (stride, [kh, kw]) = self.filter::<STRIDE, SIDE>();
         // SAFETY: the caller's promise.
         unsafe {
             let from = source.first.add(x * stride * source.pixel);
